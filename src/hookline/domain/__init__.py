@@ -1,0 +1,1 @@
+"""The words of the field as pure values: no I/O, no clock, no settings."""

@@ -1,0 +1,36 @@
+"""Identifiers: our own (UUIDv7) and the form in which the platforms' are stored."""
+
+import hashlib
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+MAX_EXTERNAL_ID_BYTES = 512
+
+
+def new_id() -> UUID:
+    """Make a UUIDv7: unique everywhere, in time order within one process only."""
+    return uuid7()
+
+
+def parse_id(text: str) -> UUID | None:
+    """Read an id in its canonical form (36 characters, hyphens), else None."""
+    if len(text) != 36:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def stored_external_id(value: str) -> str:
+    """Give the form in which a platform's id is stored: itself, or `sha256:<hex>` when it is over 512 bytes of UTF-8.
+
+    An index entry must stay small; two different long ids still stay different.
+    """
+    if len(value) * 4 <= MAX_EXTERNAL_ID_BYTES:
+        return value
+    encoded = value.encode()
+    if len(encoded) <= MAX_EXTERNAL_ID_BYTES:
+        return value
+    return "sha256:" + hashlib.sha256(encoded).hexdigest()

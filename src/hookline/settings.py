@@ -1,0 +1,146 @@
+"""Settings: the only reader of the environment (prefix HOOKLINE_, and a `.env` file beside it)."""
+
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+import msgspec
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hookline.domain.errors import StartupError
+
+PREFIX = "HOOKLINE_"
+ENV_FILE = ".env"
+
+
+class Environment(StrEnum):
+    """Development starts with nothing set; production refuses what is unsafe or missing."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ProviderSetting(msgspec.Struct, frozen=True):
+    """A setting that a provider's folder declares.
+
+    name: without the prefix. many: comma-separated values. required: production refuses to start without it.
+    made: development makes a random value once when there is none. default: otherwise.
+    """
+
+    name: str
+    label: str
+    secret: bool = False
+    required: bool = False
+    many: bool = False
+    made: bool = False
+    default: str = ""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set but what providers declare themselves. Units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+
+    environment: Environment = Field(Environment.DEVELOPMENT, description="development or production")
+    allow_unsigned_webhooks: bool | None = Field(
+        None,
+        description="take webhooks without a signature header; default: true in development; production refuses it",
+    )
+    database_url: str | None = Field(
+        None, description="PostgreSQL 15 or later; unset: an embedded server under HOOKLINE_DATA_DIR"
+    )
+    data_dir: Path = Field(Path(".hookline"), description="the embedded database and development's secrets")
+    host: str = Field("127.0.0.1", description="address that the API listens on")
+    port: int = Field(3000, ge=0, le=65535, description="port that the API listens on")
+    public_url: str | None = Field(None, description="the URL under which platforms and browsers reach the API")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated origins of the CRM's own front end"
+    )
+    jwt_secret: str | None = Field(None, description="HS256 secret that verifies the CRM's tokens; 32 bytes or more")
+    jwt_jwks_url: str | None = Field(None, description="or: where the keys that verify the CRM's tokens are published")
+    jwt_audience: str | None = Field(None, description="the audience that a token must name, if any")
+    jwt_issuer: str | None = Field(None, description="the issuer that a token must name, if any")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    max_webhook_bytes: int = Field(4 * 1024 * 1024, gt=0, description="larger webhooks are answered 413")
+    max_job_attempts: int = Field(
+        5, ge=0, description="failed attempts after which a job is FAILED at its next failure"
+    )
+    backoff_cap_minutes: int = Field(60, gt=0, description="longest delay before a failed job runs again")
+    unowned_days: int = Field(7, gt=0, description="days for which webhooks of no connected account wait for one")
+    worker_batch: int = Field(256, gt=0, le=5000, description="jobs that a worker claims at once")
+    worker_slots: int = Field(2, gt=0, le=32, description="batches that one worker process has in hand at a time")
+    database_pool_size: int = Field(8, ge=2, description="connections that one process opens for its own queries")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return split_commas(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _refuse_open_doors(self) -> Self:
+        if self.production and self.allow_unsigned_webhooks:
+            raise ValueError("HOOKLINE_ALLOW_UNSIGNED_WEBHOOKS may not be true in production")
+        if self.production and not (self.jwt_secret or self.jwt_jwks_url):
+            raise ValueError("production needs HOOKLINE_JWT_SECRET or HOOKLINE_JWT_JWKS_URL")
+        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
+            raise ValueError("HOOKLINE_JWT_SECRET must have 32 bytes or more")
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is production."""
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def unsigned_webhooks_allowed(self) -> bool:
+        """Whether a webhook without a signature header is taken."""
+        return not self.production if self.allow_unsigned_webhooks is None else self.allow_unsigned_webhooks
+
+
+def split_commas(text: str) -> tuple[str, ...]:
+    """Split a comma-separated setting; empty pieces do not count."""
+    return tuple(piece.strip() for piece in text.split(",") if piece.strip())
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` (a command's options) win over the environment.
+
+    Raises: StartupError, which names each setting that does not fit.
+    """
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise StartupError("\n".join(_complaint(dict(one)) for one in error.errors(include_input=False))) from None
+
+
+def _complaint(error: dict[str, object]) -> str:
+    location = error.get("loc")
+    name = "".join(str(piece) for piece in location[:1]) if isinstance(location, tuple) else ""
+    message = str(error.get("msg", "")).removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}: {message}" if name else message
+
+
+def read_provider_settings(declared: Iterable[ProviderSetting], *, production: bool) -> dict[str, str]:
+    """Read what the providers' folders declare, as text by name; empty where nothing is set.
+
+    Raises: StartupError in production, naming every required setting that is missing.
+    """
+    fields = list(declared)
+    file = _env_file_values()
+    values = {
+        field.name: os.environ.get(PREFIX + field.name, file.get(PREFIX + field.name, "")).strip() or field.default
+        for field in fields
+    }
+    missing = [f"{PREFIX}{field.name} ({field.label})" for field in fields if field.required and not values[field.name]]
+    if production and missing:
+        raise StartupError("production needs " + ", ".join(missing))
+    return values
+
+
+def _env_file_values() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    return {key: value for key, value in dotenv_values(ENV_FILE).items() if value is not None}
