@@ -1,0 +1,363 @@
+"""The table webhook_events: every part of every webhook, as it was signed, and what became of it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.event import Signature, WebhookEventStatus
+from hookline.store.arrays import columns
+from hookline.store.pool import Connection
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A part about to be stored, with the id of the job that will process it.
+
+    latest: it names no account and goes to the provider's latest connected one, of `organization_id` if that is named
+    (development's generic envelope).
+    status: PENDING, or how it ended already (nobody's, malformed); only PENDING ones are routed and get a job.
+    """
+
+    id: UUID
+    job_id: UUID
+    provider: IntegrationProvider
+    event_type: str
+    payload_json: str | None
+    address: str | None
+    fallback_address: str | None
+    external_account_id: str | None
+    contact: str | None
+    ordering: str
+    organization_id: str | None
+    latest: bool
+    signature: Signature
+    status: WebhookEventStatus
+    received_at: datetime
+    result: str | None = None
+    error: str | None = None
+    body: bytes | None = None
+
+
+# Routing, the event and its job in one statement. An address that several accounts answer to makes an event for each:
+# the first keeps the part's ids, the others get siblings of them.
+_INGEST = """
+WITH part AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::text[],
+        $17::text[], $18::bytea[]
+    ) WITH ORDINALITY AS p(
+        id, job_id, provider, event_type, payload_json, address, fallback_address, external_account_id, contact,
+        ordering, claimed_organization, latest, signature, status, received_at, result, error, body, position)
+),
+routed AS MATERIALIZED (
+    SELECT p.*, r.connected_account_id, r.organization_id,
+           row_number() OVER (PARTITION BY p.id ORDER BY r.connected_account_id) AS copy
+    FROM part p
+    LEFT JOIN LATERAL (
+        SELECT a.connected_account_id, a.organization_id FROM account_routes a
+        WHERE a.provider = p.provider AND a.address = p.address AND a.live
+        UNION ALL
+        SELECT a.connected_account_id, a.organization_id FROM account_routes a
+        WHERE p.fallback_address IS NOT NULL AND a.provider = p.provider AND a.address = p.fallback_address AND a.live
+          AND NOT EXISTS (
+              SELECT FROM account_routes b WHERE b.provider = p.provider AND b.address = p.address AND b.live)
+        UNION ALL
+        (SELECT a.connected_account_id, a.organization_id FROM account_routes a
+         WHERE p.latest AND a.provider = p.provider AND a.live
+           AND (p.claimed_organization IS NULL OR a.organization_id = p.claimed_organization)
+         ORDER BY a.connected_at DESC LIMIT 1)
+    ) AS r ON p.status = 'PENDING'
+),
+event AS (
+    INSERT INTO webhook_events (
+        id, organization_id, connected_account_id, provider, event_type, payload_json, body, address, fallback_address,
+        external_account_id, contact, ordering, signature, status, result, error, received_at, processed_at)
+    SELECT CASE WHEN copy = 1 THEN id ELSE sibling_id(id, connected_account_id) END,
+           organization_id, connected_account_id, provider, event_type, payload_json::json, body, address,
+           fallback_address, external_account_id, contact, ordering, signature, status, result::json, error,
+           received_at, CASE WHEN status = 'PENDING' THEN NULL ELSE received_at END
+    FROM routed
+),
+job AS (
+    INSERT INTO integration_jobs (
+        id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
+    SELECT CASE WHEN copy = 1 THEN job_id ELSE sibling_id(job_id, connected_account_id) END,
+           organization_id, provider, 'PROCESS_WEBHOOK',
+           ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, connected_account_id) END || '"}')
+               ::json,
+           connected_account_id, 'in:' || connected_account_id || ':' || ordering,
+           job_lane('PROCESS_WEBHOOK', organization_id, 'in:' || connected_account_id || ':' || ordering)
+    FROM routed WHERE connected_account_id IS NOT NULL
+    ORDER BY position, copy
+)
+SELECT count(*) FILTER (WHERE status = 'PENDING' AND connected_account_id IS NULL) FROM routed
+"""
+
+
+_INGESTED = (
+    "id", "job_id", "provider", "event_type", "payload_json", "address", "fallback_address", "external_account_id",
+    "contact", "ordering", "organization_id", "latest", "signature", "status", "received_at", "result", "error", "body",
+)  # fmt: skip
+
+
+async def ingest(connection: Connection, events: Sequence[NewEvent]) -> int:
+    """Route and store events with their jobs, in one statement (and so, outside a transaction, one commit).
+
+    Returns the number of events that nobody owns yet.
+    """
+    return int(await connection.fetchval(_INGEST, *columns(events, _INGESTED)))
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What processing needs of an event."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    payload_json: str | None
+    received_at: datetime
+
+
+_READ = """
+SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_json, e.received_at
+FROM unnest($1::uuid[], $2::text[]) AS c(id, organization_id)
+JOIN webhook_events e ON e.id = c.id AND e.organization_id = c.organization_id
+"""
+_PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
+
+
+async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> dict[UUID, StoredEvent]:
+    """Read events by (id, organization); what is not there, or another organization's, is left out."""
+    records: Sequence[Any] = await connection.fetch(_READ, [one for one, _ in wanted], [owner for _, owner in wanted])
+    return {
+        record[0]: StoredEvent(
+            id=record[0],
+            organization_id=record[1],
+            connected_account_id=record[2],
+            provider=_PROVIDERS[record[3]],
+            payload_json=record[4],
+            received_at=record[5],
+        )
+        for record in records
+    }
+
+
+_FINISH = """
+UPDATE webhook_events e
+SET status = c.status, result = c.result::json, error = c.error, processed_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS c(id, organization_id, status, result, error)
+WHERE e.organization_id = c.organization_id AND e.id = c.id
+"""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What became of an event; `result` is JSON text."""
+
+    id: UUID
+    organization_id: str
+    status: WebhookEventStatus
+    result: str
+    error: str | None
+
+
+async def finish(connection: Connection, endings: Sequence[Ending]) -> None:
+    """Record what became of events."""
+    if endings:
+        await connection.execute(_FINISH, *columns(endings, Ending.__struct_fields__))
+
+
+_FAIL = """
+UPDATE webhook_events
+SET retries = $3, error = $4, status = $5, processed_at = CASE WHEN $5 = 'PENDING' THEN NULL ELSE now() END
+WHERE organization_id = $1 AND id = $2
+"""
+
+
+async def fail(
+    connection: Connection,
+    organization_id: str,
+    event_id: UUID,
+    *,
+    retries: int,
+    error: str,
+    status: WebhookEventStatus,
+) -> None:
+    """Record a processing attempt that failed; the event stays PENDING while its job will run again."""
+    await connection.execute(_FAIL, organization_id, event_id, retries, error, status)
+
+
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A row, as people inspect it. `payload_json` and `result` are JSON text."""
+
+    id: UUID
+    organization_id: str | None
+    connected_account_id: UUID | None
+    provider: IntegrationProvider
+    event_type: str
+    payload_json: str | None
+    body: bytes | None
+    external_account_id: str | None
+    contact: str | None
+    ordering: str
+    signature: Signature
+    status: WebhookEventStatus
+    retries: int
+    result: str | None
+    error: str | None
+    received_at: datetime
+    processed_at: datetime | None
+
+
+_COLUMNS = ", ".join(WebhookEvent.__struct_fields__)
+
+
+def _event(record: Any) -> WebhookEvent:
+    return msgspec.convert(dict(record), WebhookEvent, strict=False)
+
+
+_GET = f"SELECT {_COLUMNS} FROM webhook_events WHERE id = $1 AND organization_id = $2"  # noqa: S608
+
+
+async def get(connection: Connection, organization_id: str, event_id: UUID) -> WebhookEvent | None:
+    """Read one event of an organization."""
+    record = await connection.fetchrow(_GET, event_id, organization_id)
+    return None if record is None else _event(record)
+
+
+_ORGANIZATION_OF = "SELECT organization_id FROM webhook_events WHERE id = $1"
+
+
+async def organization_of(connection: Connection, event_id: UUID) -> str | None:
+    """Find who owns an event; None if nobody does, or it is not there (for operators)."""
+    organization_id: str | None = await connection.fetchval(_ORGANIZATION_OF, event_id)
+    return organization_id
+
+
+_LIST = f"""
+SELECT {_COLUMNS} FROM webhook_events
+WHERE organization_id = $1
+  AND ($2::uuid IS NULL OR id < $2)
+  AND ($3::text IS NULL OR provider = $3)
+  AND ($4::text IS NULL OR status = $4)
+  AND ($5::text IS NULL OR event_type = $5)
+  AND ($6::uuid IS NULL OR connected_account_id = $6)
+  AND ($7::timestamptz IS NULL OR received_at >= $7)
+  AND ($8::timestamptz IS NULL OR received_at < $8)
+ORDER BY id DESC LIMIT $9
+"""  # noqa: S608
+
+
+async def list_page(
+    connection: Connection,
+    organization_id: str,
+    *,
+    before: UUID | None,
+    provider: str | None,
+    status: str | None,
+    event_type: str | None,
+    account_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> list[WebhookEvent]:
+    """List an organization's events, newest first."""
+    records = await connection.fetch(
+        _LIST, organization_id, before, provider, status, event_type, account_id, since, until, limit
+    )
+    return [_event(record) for record in records]
+
+
+_LIST_UNOWNED = f"""
+SELECT {_COLUMNS} FROM webhook_events
+WHERE organization_id IS NULL AND status = 'PENDING' ORDER BY id DESC LIMIT $1
+"""  # noqa: S608
+
+
+async def list_unowned(connection: Connection, limit: int) -> list[WebhookEvent]:
+    """List events that no account has claimed, newest first (for operators; the API never shows them)."""
+    return [_event(record) for record in await connection.fetch(_LIST_UNOWNED, limit)]
+
+
+_REOPEN = """
+UPDATE webhook_events SET status = 'PENDING', processed_at = NULL, error = NULL
+WHERE organization_id = $1 AND id = $2 AND status <> 'PENDING' RETURNING id
+"""
+
+
+async def reopen(connection: Connection, organization_id: str, event_id: UUID) -> bool:
+    """Make an ended event PENDING again; False if it already is."""
+    return await connection.fetchval(_REOPEN, organization_id, event_id) is not None
+
+
+# An unowned event goes to the account that answers to its address now, unless another organization ever did. Only
+# routes opened a short while ago are asked (`adopts`): later events are routed as they come.
+_ADOPT = """
+WITH candidate AS MATERIALIZED (
+    SELECT e.id AS event_id, a.connected_account_id, a.organization_id, a.address
+    FROM account_routes a
+    JOIN webhook_events e ON e.provider = a.provider AND e.address = a.address
+    WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING'
+    UNION ALL
+    SELECT e.id, a.connected_account_id, a.organization_id, a.address
+    FROM account_routes a
+    JOIN webhook_events e ON e.provider = a.provider AND e.fallback_address = a.address
+    WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING'
+      AND NOT EXISTS (SELECT FROM account_routes b WHERE b.provider = e.provider AND b.address = e.address AND b.live)
+),
+adopted AS MATERIALIZED (
+    SELECT e.*, c.connected_account_id AS account, c.organization_id AS organization,
+           row_number() OVER (PARTITION BY e.id ORDER BY c.connected_account_id) AS copy
+    FROM candidate c JOIN webhook_events e ON e.organization_id IS NULL AND e.id = c.event_id
+    WHERE NOT EXISTS (
+        SELECT FROM account_routes other
+        WHERE other.provider = e.provider AND other.address = c.address AND other.organization_id <> c.organization_id)
+    ORDER BY e.received_at, e.id LIMIT $1
+),
+owned AS (
+    UPDATE webhook_events e SET organization_id = a.organization, connected_account_id = a.account
+    FROM adopted a WHERE e.organization_id IS NULL AND e.id = a.id AND a.copy = 1
+),
+copied AS (
+    INSERT INTO webhook_events (
+        id, organization_id, connected_account_id, provider, event_type, payload_json, address, fallback_address,
+        external_account_id, contact, ordering, signature, status, received_at)
+    SELECT sibling_id(id, account), organization, account, provider, event_type, payload_json, address,
+           fallback_address, external_account_id, contact, ordering, signature, status, received_at
+    FROM adopted WHERE copy > 1
+),
+job AS (
+    INSERT INTO integration_jobs (
+        id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
+    SELECT sibling_id(id, account), organization, provider, 'PROCESS_WEBHOOK',
+           ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}')::json,
+           account, 'in:' || account || ':' || ordering,
+           job_lane('PROCESS_WEBHOOK', organization, 'in:' || account || ':' || ordering)
+    FROM adopted ORDER BY received_at, id, copy
+)
+SELECT count(*) FROM adopted
+"""
+
+
+async def adopt_unowned(connection: Connection, limit: int) -> int:
+    """Give up to `limit` unowned events, with jobs, to the accounts that have connected since. One caller a time."""
+    return int(await connection.fetchval(_ADOPT, limit))
+
+
+_EXPIRE_UNOWNED = """
+WITH expired AS (
+    SELECT id FROM webhook_events
+    WHERE organization_id IS NULL AND status = 'PENDING' AND received_at < now() - $1::interval
+    LIMIT $2
+)
+DELETE FROM webhook_events WHERE organization_id IS NULL AND id IN (SELECT id FROM expired) RETURNING id
+"""
+
+
+async def expire_unowned(connection: Connection, older_than: timedelta, limit: int) -> int:
+    """Delete unowned events that waited for longer than `older_than`; returns how many."""
+    return len(await connection.fetch(_EXPIRE_UNOWNED, older_than, limit))

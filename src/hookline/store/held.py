@@ -1,0 +1,124 @@
+"""The tables held_changes and contact_watermarks: what was said of messages that are not there yet."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookline.domain.message import MessageStatus
+from hookline.store.arrays import columns
+from hookline.store.messages import Key
+from hookline.store.pool import Connection
+
+
+class HeldChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change (JSON text of the item) that waits for its message. `position` counts within its event."""
+
+    webhook_event_id: UUID
+    position: int
+    organization_id: str
+    connected_account_id: UUID
+    external_id: str
+    change: str
+
+
+_ADD = """
+INSERT INTO held_changes (webhook_event_id, position, organization_id, connected_account_id, external_id, change)
+SELECT event, position, organization_id, account, external_id, change::json
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[], $5::text[], $6::text[])
+    AS h(event, position, organization_id, account, external_id, change)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def add(connection: Connection, changes: Sequence[HeldChange]) -> None:
+    """Keep changes until their messages come; what is kept already (a replay) is kept once."""
+    if changes:
+        await connection.execute(_ADD, *columns(changes, HeldChange.__struct_fields__))
+
+
+_TAKE = """
+DELETE FROM held_changes h
+USING unnest($1::uuid[], $2::text[]) AS k(account, external_id)
+WHERE h.connected_account_id = k.account AND h.external_id = k.external_id
+RETURNING h.webhook_event_id, h.position, h.organization_id, h.connected_account_id, h.external_id, h.change
+"""
+
+
+async def take(connection: Connection, keys: Iterable[Key]) -> list[HeldChange]:
+    """Remove and return what waited for these messages, in the order in which it came."""
+    pairs = sorted(set(keys))
+    if not pairs:
+        return []
+    records: Sequence[Any] = await connection.fetch(_TAKE, [a for a, _ in pairs], [e for _, e in pairs])
+    changes = [HeldChange(**dict(record)) for record in records]
+    return sorted(changes, key=lambda change: (change.webhook_event_id, change.position))
+
+
+_MATCHED = """
+SELECT h.connected_account_id, h.external_id FROM held_changes h
+JOIN messages m ON m.connected_account_id = h.connected_account_id AND m.external_id = h.external_id
+LIMIT $1
+"""
+
+
+async def matched(connection: Connection, limit: int) -> list[Key]:
+    """List held changes whose message is there after all: the two were committed at the same moment."""
+    records = await connection.fetch(_MATCHED, limit)
+    return [(record["connected_account_id"], record["external_id"]) for record in records]
+
+
+_EXPIRE = "DELETE FROM held_changes WHERE created_at < now() - $1::interval"
+
+
+async def expire(connection: Connection, older_than: timedelta) -> None:
+    """Give up on messages that never came (sent by other means than this program)."""
+    await connection.execute(_EXPIRE, older_than)
+
+
+_RAISE_WATERMARK = """
+INSERT INTO contact_watermarks AS w (connected_account_id, contact, organization_id, delivered_until, read_until)
+VALUES ($1, $2, $3, CASE WHEN $4 = 'DELIVERED' THEN $5::timestamptz END, CASE WHEN $4 = 'READ' THEN $5::timestamptz END)
+ON CONFLICT (connected_account_id, contact) DO UPDATE SET
+    delivered_until = greatest(w.delivered_until, excluded.delivered_until),
+    read_until = greatest(w.read_until, excluded.read_until)
+WHERE w.delivered_until IS DISTINCT FROM greatest(w.delivered_until, excluded.delivered_until)
+   OR w.read_until IS DISTINCT FROM greatest(w.read_until, excluded.read_until)
+RETURNING 1
+"""
+
+
+async def raise_watermark(
+    connection: Connection,
+    organization_id: str,
+    account_id: UUID,
+    contact: str,
+    status: MessageStatus,
+    until: datetime,
+) -> bool:
+    """Note that everything up to `until` reached a contact with `status`; False if that was known."""
+    raised = await connection.fetchval(_RAISE_WATERMARK, account_id, contact, organization_id, status, until)
+    return raised is not None
+
+
+_WATERMARKS = """
+SELECT w.connected_account_id, w.contact, w.delivered_until, w.read_until
+FROM unnest($1::uuid[], $2::text[]) AS k(account, contact)
+JOIN contact_watermarks w ON w.connected_account_id = k.account AND w.contact = k.contact
+"""
+
+
+async def watermarks(
+    connection: Connection, contacts: Iterable[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], tuple[datetime | None, datetime | None]]:
+    """Read up to when each contact's messages were (delivered, read), where that was told as a moment."""
+    pairs = sorted(set(contacts))
+    if not pairs:
+        return {}
+    records = await connection.fetch(_WATERMARKS, [a for a, _ in pairs], [c for _, c in pairs])
+    return {
+        (record["connected_account_id"], record["contact"]): (record["delivered_until"], record["read_until"])
+        for record in records
+    }

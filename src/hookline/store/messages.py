@@ -1,0 +1,239 @@
+"""The table messages: the log of everything said, in and out, by the platform's id at most once an account."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.event import Origin
+from hookline.domain.message import MessageDirection, MessageStatus, MessageType
+from hookline.store.arrays import columns
+from hookline.store.pool import Connection
+
+
+class Message(msgspec.Struct, kw_only=True):
+    """A row. `media`, `reactions` and `meta_json` are JSON text. Times but the last two are the platform's clock.
+
+    A locked row is changed in memory and written back by `update`.
+    """
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    direction: MessageDirection
+    type: MessageType
+    origin: Origin
+    external_id: str | None
+    contact: str | None
+    sender: str
+    recipient: str
+    text: str
+    status: MessageStatus
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+    read_at: datetime | None = None
+    failed_at: datetime | None = None
+    edited_at: datetime | None = None
+    edit_version: int | None = None
+    unsent_at: datetime | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    reply_to: str | None = None
+    media: str | None = None
+    reactions: str | None = None
+    meta_json: str | None = None
+    webhook_event_id: UUID | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = ", ".join(Message.__struct_fields__)
+
+
+def _message(record: Any) -> Message:
+    return msgspec.convert(dict(record), Message, strict=False)
+
+
+Key = tuple[UUID, str]  # (connected account, the platform's id of the message)
+
+_KNOWN = """
+SELECT m.connected_account_id, m.external_id
+FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
+JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
+"""
+
+
+async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Key, Message]:
+    """Add the messages that are not there yet, by (account, external id); returns those added.
+
+    Two transactions that add the same message at once: the later one raises asyncpg.UniqueViolationError, and may try
+    again. The rows go in sorted by key, so that two batches wait for each other and never in a circle.
+    """
+    if not rows:
+        return {}
+    records = await connection.fetch(_KNOWN, [account for account, _ in rows], [external for _, external in rows])
+    known = {(record[0], record[1]) for record in records}
+    added = {key: row for key, row in sorted(rows.items()) if key not in known}
+    if added:
+        await connection.copy_records_to_table(
+            "messages", records=map(msgspec.structs.astuple, added.values()), columns=Message.__struct_fields__
+        )
+    return added
+
+
+_LOCK = f"""
+SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
+FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
+JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
+ORDER BY m.id FOR UPDATE OF m
+"""  # noqa: S608 - constants only
+
+
+async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message]:
+    """Lock and read the messages with these ids, so that they can be changed and written back."""
+    pairs = sorted(set(keys))
+    if not pairs:
+        return {}
+    records = await connection.fetch(_LOCK, [account for account, _ in pairs], [external for _, external in pairs])
+    return {(record["connected_account_id"], record["external_id"]): _message(record) for record in records}
+
+
+_UPDATE = """
+UPDATE messages m SET
+    text = c.text, status = c.status, sent_at = c.sent_at, delivered_at = c.delivered_at, read_at = c.read_at,
+    failed_at = c.failed_at, edited_at = c.edited_at, edit_version = c.edit_version, unsent_at = c.unsent_at,
+    error_code = c.error_code, error_text = c.error_text, reactions = c.reactions::json, meta_json = c.meta_json::json,
+    updated_at = now()
+FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
+    $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[],
+    $15::text[]
+) AS c(id, text, status, sent_at, delivered_at, read_at, failed_at, edited_at, edit_version, unsent_at, error_code,
+       error_text, reactions, meta_json, organization_id)
+WHERE m.organization_id = c.organization_id AND m.id = c.id
+"""
+
+
+_UPDATED = (
+    "id", "text", "status", "sent_at", "delivered_at", "read_at", "failed_at", "edited_at", "edit_version", "unsent_at",
+    "error_code", "error_text", "reactions", "meta_json", "organization_id",
+)  # fmt: skip
+
+
+async def update(connection: Connection, messages: Sequence[Message]) -> None:
+    """Write back what may change in locked messages."""
+    if not messages:
+        return
+    await connection.execute(_UPDATE, *columns(messages, _UPDATED))
+
+
+_LOCK_SENT_BEFORE = f"""
+SELECT {_COLUMNS} FROM messages
+WHERE connected_account_id = $1 AND contact = $2 AND direction = 'OUTBOUND' AND sent_at <= $3 AND status = ANY ($4)
+ORDER BY id FOR UPDATE
+"""  # noqa: S608
+
+
+async def lock_sent_before(
+    connection: Connection, account_id: UUID, contact: str, until: datetime, statuses: Sequence[MessageStatus]
+) -> list[Message]:
+    """Lock and read what was sent to a contact up to a moment and is in one of these statuses."""
+    records = await connection.fetch(_LOCK_SENT_BEFORE, account_id, contact, until, list(statuses))
+    return [_message(record) for record in records]
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of messages is narrowed to; None does not narrow. Times are `created_at`, until is exclusive.
+
+    text: what `text` must contain, case ignored; for few messages only, `search_page` is for many.
+    """
+
+    account_id: UUID | None = None
+    provider: str | None = None
+    direction: str | None = None
+    contact: str | None = None
+    type: str | None = None
+    status: str | None = None
+    external_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+
+
+_GET = f"SELECT {_COLUMNS} FROM messages WHERE id = $1 AND organization_id = $2"  # noqa: S608
+
+
+async def get(connection: Connection, organization_id: str, message_id: UUID) -> Message | None:
+    """Read one message of an organization."""
+    record = await connection.fetchrow(_GET, message_id, organization_id)
+    return None if record is None else _message(record)
+
+
+# The conditions that are set, and no others: a plan made for all of them at once would serve none.
+_CONDITIONS = {
+    "account_id": "connected_account_id = {}",
+    "provider": "provider = {}",
+    "direction": "direction = {}",
+    "contact": "contact = {}",
+    "type": "type = {}",
+    "status": "status = {}",
+    "external_id": "external_id = {}",
+    "since": "created_at >= {}",
+    "until": "created_at < {}",
+    "text": "strpos(lower(text), lower({})) > 0",
+}
+
+
+async def list_page(
+    connection: Connection, organization_id: str, chosen: Filter, *, before: UUID | None, limit: int
+) -> list[Message]:
+    """List an organization's messages, newest first, before the message `before`."""
+    arguments: list[Any] = [organization_id]
+    conditions = ["organization_id = $1"]
+    for name, condition in _CONDITIONS.items():
+        value = getattr(chosen, name)
+        if value is not None:
+            arguments.append(value)
+            conditions.append(condition.format(f"${len(arguments)}"))
+    if before is not None:
+        arguments.append(before)
+        conditions.append(f"id < ${len(arguments)}")
+    statement = f"SELECT {_COLUMNS} FROM messages WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {limit:d}"  # noqa: S608
+    return [_message(record) for record in await connection.fetch(statement, *arguments)]
+
+
+_SEARCH = f"""
+SELECT {_COLUMNS} FROM search_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WHERE organization_id = $1
+"""  # noqa: S608
+
+
+async def search_page(
+    connection: Connection, organization_id: str, query: str, chosen: Filter, *, before: UUID | None, limit: int
+) -> list[Message]:
+    """List an organization's messages that contain `query`, case ignored, newest first.
+
+    A query of one or two characters finds any text among the newest 5,000 messages, beginnings of words beyond.
+    """
+    if chosen.external_id is not None:  # at most one message an account
+        narrowed = msgspec.structs.replace(chosen, text=query)
+        return await list_page(connection, organization_id, narrowed, before=before, limit=limit)
+    records = await connection.fetch(
+        _SEARCH,
+        organization_id,
+        query,
+        before,
+        limit,
+        chosen.account_id,
+        chosen.provider,
+        chosen.direction,
+        chosen.contact,
+        chosen.type,
+        chosen.status,
+        chosen.since,
+        chosen.until,
+    )
+    return [_message(record) for record in records]

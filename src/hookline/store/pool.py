@@ -1,0 +1,67 @@
+"""Connection pools: who we are to the database, and transactions bound to one organization."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+# What every store function takes: a connection, pooled or not.
+Connection = asyncpg.Connection | PoolConnectionProxy
+Pool = asyncpg.Pool
+
+API_ROLE = "hookline_api"
+INGEST_ROLE = "hookline_ingest"
+
+_SET_ORGANIZATION = "SELECT set_config('hookline.organization_id', $1, true)"
+
+
+async def open_pool(
+    database_url: str, *, role: str | None = None, size: int, application_name: str, statement_seconds: float = 30
+) -> asyncpg.Pool:
+    """Open a pool whose connections act as `role` (None: the owner).
+
+    The role is a start-up parameter, so that no forgotten statement can run as the owner.
+    """
+    server_settings = {
+        "application_name": application_name,
+        "timezone": "UTC",
+        "statement_timeout": str(int(statement_seconds * 1000)),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+    }
+    if role is not None:
+        server_settings["role"] = role
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=0,
+        max_size=size,
+        server_settings=server_settings,
+        command_timeout=statement_seconds + 5,
+        init=_prepare,
+        reset=_reset,
+    )
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    """Pass JSON as text in both directions, in the binary format: COPY knows no other."""
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", encoder=str.encode, decoder=bytes.decode, format="binary"
+    )
+
+
+async def _reset(connection: asyncpg.Connection) -> None:
+    """Reset a connection that comes back only where something may be left on it: it costs a round trip.
+
+    What this program sets, it sets for a transaction.
+    """
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
+@asynccontextmanager
+async def organization_transaction(pool: asyncpg.Pool, organization_id: str) -> AsyncIterator[Connection]:
+    """Open a transaction that sees and writes one organization's rows only (under the API's role)."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(_SET_ORGANIZATION, organization_id)
+        yield connection

@@ -1,0 +1,31 @@
+"""The table job_workers: who claims jobs, and when each was last known to live."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from hookline.store.pool import Connection
+
+_REGISTER = "INSERT INTO job_workers (id, name) VALUES ($1, $2)"
+_HEARTBEAT = "UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 RETURNING id"
+_REMOVE = "DELETE FROM job_workers WHERE id = $1"
+_PRUNE = "DELETE FROM job_workers WHERE heartbeat_at < now() - $1::interval"
+
+
+async def register(connection: Connection, worker_id: UUID, name: str) -> None:
+    """Make a worker known before its first claim."""
+    await connection.execute(_REGISTER, worker_id, name)
+
+
+async def heartbeat(connection: Connection, worker_id: UUID) -> bool:
+    """Renew a worker's life; False if it was given up in the meantime."""
+    return await connection.fetchval(_HEARTBEAT, worker_id) is not None
+
+
+async def remove(connection: Connection, worker_id: UUID) -> None:
+    """Forget a worker that has stopped."""
+    await connection.execute(_REMOVE, worker_id)
+
+
+async def prune(connection: Connection, dead_after: timedelta) -> None:
+    """Forget workers that have been silent for `dead_after`; their jobs are anybody's."""
+    await connection.execute(_PRUNE, dead_after)
