@@ -1,0 +1,174 @@
+"""The one place where everything is put together: settings in, a process's parts out; and `Hookline`, for Python."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Self
+
+import asyncpg
+import msgspec
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.errors import StartupError
+from hookline.providers import PROVIDERS, SETTINGS
+from hookline.providers.base import Provider
+from hookline.security.auth import Authenticator, AuthOptions
+from hookline.security.development import made_secrets
+from hookline.services.failure import RetryPolicy
+from hookline.services.ingest import Ingest
+from hookline.services.jobs import IntegrationJobs
+from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
+from hookline.store.embedded import EmbeddedPostgres
+from hookline.store.migrate import check
+from hookline.store.pool import API_ROLE, INGEST_ROLE, open_pool
+
+INGEST_CONNECTIONS = 2
+_INGEST_SECONDS = 4  # the platforms wait five
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """What proves who somebody is. Never logged, never shown."""
+
+    webhook: Mapping[IntegrationProvider, Sequence[str]]
+    verify_token: str
+    auth: AuthOptions
+
+
+def read_secrets(settings: Settings) -> Secrets:
+    """Gather the secrets from the environment; in development, make once what is not set.
+
+    Raises: StartupError, which names what production is missing.
+    """
+    values = read_provider_settings(SETTINGS, production=settings.production)
+    jwt_secret = settings.jwt_secret
+    if not settings.production:
+        wanted = [field.name for field in SETTINGS if field.made and not values[field.name]]
+        made = made_secrets(settings.data_dir, [*wanted, "JWT_SECRET"])
+        values |= {name: made[name] for name in wanted}
+        if jwt_secret is None and settings.jwt_jwks_url is None:
+            jwt_secret = made["JWT_SECRET"]
+    return Secrets(
+        webhook={
+            name: [secret for field in provider.secret_settings for secret in split_commas(values[field])]
+            for name, provider in PROVIDERS.items()
+        },
+        verify_token=values["META_VERIFY_TOKEN"],
+        auth=AuthOptions(jwt_secret, settings.jwt_jwks_url, settings.jwt_audience, settings.jwt_issuer),
+    )
+
+
+@asynccontextmanager
+async def database(settings: Settings, *, log: Any = None) -> AsyncIterator[str]:
+    """Give the database's URL: the configured server's, or an embedded one's that runs while this is open."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    if settings.production:
+        raise StartupError("production needs HOOKLINE_DATABASE_URL; the embedded database is for development")
+    server = EmbeddedPostgres(settings.data_dir, log=log)
+    url = await server.start()
+    try:
+        yield url
+    finally:
+        await server.stop()
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """When failed jobs run again."""
+    return RetryPolicy(settings.max_job_attempts, settings.backoff_cap_minutes)
+
+
+class ApiContext(msgspec.Struct, frozen=True):
+    """What the HTTP side works with. `pool` acts as the role that row-level security binds."""
+
+    settings: Settings
+    providers: Mapping[IntegrationProvider, Provider]
+    secrets: Secrets
+    authenticator: Authenticator
+    pool: asyncpg.Pool
+    ingest: Ingest
+
+
+@asynccontextmanager
+async def api_context(settings: Settings, database_url: str) -> AsyncIterator[ApiContext]:
+    """Open what an API process needs.
+
+    Raises: StartupError, if the database cannot be reached or its schema is not the code's.
+    """
+    secrets = read_secrets(settings)
+    await check(database_url)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await open_pool(
+                database_url, role=API_ROLE, size=settings.database_pool_size, application_name="hookline api"
+            )
+        )
+        ingest_pool = await stack.enter_async_context(
+            await open_pool(
+                database_url,
+                role=INGEST_ROLE,
+                size=INGEST_CONNECTIONS,
+                application_name="hookline ingest",
+                statement_seconds=_INGEST_SECONDS,
+            )
+        )
+        ingest = Ingest(ingest_pool)
+        stack.push_async_callback(ingest.close)
+        yield ApiContext(settings, PROVIDERS, secrets, Authenticator(secrets.auth), pool, ingest)
+
+
+class WorkerContext(msgspec.Struct, frozen=True):
+    """What the job side works with. `pool` acts as the owner: a worker serves every organization."""
+
+    settings: Settings
+    providers: Mapping[IntegrationProvider, Provider]
+    pool: asyncpg.Pool
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """When failed jobs run again."""
+        return retry_policy(self.settings)
+
+    @property
+    def unowned_for(self) -> timedelta:
+        """How long webhooks of nobody wait."""
+        return timedelta(days=self.settings.unowned_days)
+
+
+@asynccontextmanager
+async def worker_context(settings: Settings, database_url: str) -> AsyncIterator[WorkerContext]:
+    """Open what a worker process needs.
+
+    Raises: StartupError, if the database cannot be reached or its schema is not the code's.
+    """
+    await check(database_url)
+    pool = await open_pool(database_url, size=settings.database_pool_size, application_name="hookline worker")
+    async with pool:
+        yield WorkerContext(settings, PROVIDERS, pool)
+
+
+class Hookline:
+    """The public entry for Python code.
+
+    async with Hookline.open() as hookline:
+        await hookline.jobs.enqueue("SEND_MESSAGE", "WHATSAPP", {...}, organization_id="org-1")
+    """
+
+    def __init__(self, context: WorkerContext, jobs: IntegrationJobs) -> None:
+        self.context = context
+        self.jobs = jobs
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
+        """Open from settings (default: the environment's). Without a database URL, the embedded server is started.
+
+        Raises: StartupError.
+        """
+        settings = settings or read_settings()
+        async with (
+            database(settings) as url,
+            worker_context(settings, url) as context,
+            IntegrationJobs(context.pool, policy=context.policy) as jobs,
+        ):
+            yield cls(context, jobs)

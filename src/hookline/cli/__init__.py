@@ -1,0 +1,144 @@
+"""The commands: `hookline run`, `api`, `worker`, `migrate`, `token`, `trace`, `replay`, `events`.
+
+Errors that a person can mend are one line on standard error and exit code 2.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from hookline.cli import logs
+from hookline.domain.errors import HooklineError
+from hookline.domain.principal import Role
+
+_MENDABLE = 2
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(options.run(options))
+    except HooklineError as error:
+        print(f"hookline: {error}", file=sys.stderr)
+        sys.exit(_MENDABLE)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hookline", description="WhatsApp, Instagram and Messenger business accounts, connected to a CRM."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _process_commands(commands)
+    _operator_commands(commands)
+    return parser
+
+
+def _process_commands(commands: Any) -> None:
+    run = _command(commands, "run", "everything: database, migrations, API and worker", _run)
+    api = _command(commands, "api", "HTTP only", _api)
+    worker = _command(commands, "worker", "jobs only", _worker)
+    for command in (run, api):
+        command.add_argument("--host", help="address to listen on (default: HOOKLINE_HOST)")
+        command.add_argument("--port", type=int, help="port to listen on (default: HOOKLINE_PORT)")
+    for command in (api, worker):
+        command.add_argument("--log-format", choices=("json", "console"), default="json")
+        command.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
+        command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    _command(commands, "migrate", "bring the database's schema up to date", _migrate)
+
+
+def _operator_commands(commands: Any) -> None:
+    token = _command(commands, "token", "print a development token", _token)
+    token.add_argument("--org", required=True, metavar="ORG", help="the organization's id")
+    token.add_argument("--role", default=Role.OWNER, type=str.upper, choices=list(Role), help="default: OWNER")
+    token.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: 24)")
+    trace = _command(commands, "trace", "tell the whole story of one message", _trace)
+    trace.add_argument("external_id", metavar="ID", help="the platform's id of a message, or ours")
+    replay = _command(commands, "replay", "process stored webhook events again", _replay)
+    replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
+    events = _command(commands, "events", "list webhook events that no account owns", _events)
+    events.add_argument("--unowned", action="store_true", required=True, help="those that wait for their account")
+    events.add_argument("--limit", type=int, default=50)
+    for command in (trace, replay, events):
+        command.add_argument("--json", action="store_true", help="for machines")
+
+
+def _command(commands: Any, name: str, summary: str, run: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    command.set_defaults(run=run)
+    return command
+
+
+def _loop(main_coroutine: Coroutine[Any, Any, int]) -> int:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main_coroutine)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from hookline.cli.run import run_everything
+    from hookline.settings import read_settings
+
+    settings = read_settings(host=options.host, port=options.port)
+    logs.configure("console", settings.log_level)
+    return _loop(run_everything(settings))
+
+
+def _api(options: argparse.Namespace) -> int:
+    from hookline.cli.processes import run_api
+    from hookline.settings import read_settings
+
+    settings = read_settings(host=options.host, port=options.port)
+    logs.configure(options.log_format, settings.log_level)
+    return _loop(run_api(settings, options.parent_fd, options.ready_fd))
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from hookline.cli.processes import run_worker
+    from hookline.settings import read_settings
+
+    settings = read_settings()
+    logs.configure(options.log_format, settings.log_level)
+    return _loop(run_worker(settings, options.parent_fd, options.ready_fd))
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from hookline.cli.operate import migrate_now
+    from hookline.settings import read_settings
+
+    return _loop(migrate_now(read_settings()))
+
+
+def _token(options: argparse.Namespace) -> int:
+    from hookline.cli.operate import print_token
+    from hookline.settings import read_settings
+
+    return print_token(read_settings(), options.org, Role(options.role), options.hours)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from hookline.cli.operate import print_trace
+    from hookline.settings import read_settings
+
+    return _loop(print_trace(read_settings(), options.external_id, as_json=options.json))
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from hookline.cli.operate import replay_now
+    from hookline.settings import read_settings
+
+    return _loop(replay_now(read_settings(), options.event_ids, as_json=options.json))
+
+
+def _events(options: argparse.Namespace) -> int:
+    from hookline.cli.operate import print_unowned
+    from hookline.settings import read_settings
+
+    return _loop(print_unowned(read_settings(), options.limit, as_json=options.json))

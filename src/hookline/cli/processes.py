@@ -1,0 +1,79 @@
+"""One process of the program: the API or a worker, from settings to a clean exit."""
+
+import asyncio
+import os
+import signal
+
+import structlog
+
+from hookline.bootstrap import api_context, database, worker_context
+from hookline.domain.errors import StartupError
+from hookline.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def stop_event(parent_fd: int | None = None) -> asyncio.Event:
+    """Make the event that SIGINT, SIGTERM, or the parent's end sets.
+
+    parent_fd: the reading end of a pipe whose other end only the parent holds; it ends when the parent does,
+    however that dies.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if parent_fd is not None:
+        os.set_blocking(parent_fd, False)
+        loop.add_reader(parent_fd, _parent_is_gone, loop, parent_fd, stop)
+    return stop
+
+
+def _parent_is_gone(loop: asyncio.AbstractEventLoop, parent_fd: int, stop: asyncio.Event) -> None:
+    loop.remove_reader(parent_fd)
+    stop.set()
+
+
+def _tell(ready_fd: int | None, what: str) -> None:
+    if ready_fd is not None:
+        os.write(ready_fd, f"{what}\n".encode())
+        os.close(ready_fd)
+
+
+async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | None) -> int:
+    """Serve HTTP until told to stop."""
+    from hookline.web.server import serve
+
+    stop = stop_event(parent_fd)
+    async with database(settings, log=log.info) as url, api_context(settings, url) as context:
+        try:
+            await serve(context, stop, listening=lambda port: _listening(settings, port, ready_fd))
+        except OSError as error:
+            raise StartupError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what listens there, or set HOOKLINE_PORT."
+            ) from None
+    log.info("api stopped")
+    return 0
+
+
+def _listening(settings: Settings, port: int, ready_fd: int | None) -> None:
+    log.info("api listening", host=settings.host, port=port)
+    _tell(ready_fd, str(port))
+
+
+async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | None) -> int:
+    """Run jobs until told to stop."""
+    from hookline.worker.loop import Worker
+
+    stop = stop_event(parent_fd)
+    async with database(settings, log=log.info) as url, worker_context(settings, url) as context:
+        worker = Worker(context)
+        running = asyncio.create_task(worker.run(), name="worker")
+        _tell(ready_fd, "worker")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        worker.stop()
+        await running
+    return 0

@@ -1,0 +1,104 @@
+"""The facts of the feed: what each kind of happening is called and what its `data` holds, version 1.
+
+message.received   {"message": …}                          new, from a person outside
+message.echoed     {"message": …}                          written by the business elsewhere (phone, inbox, app)
+message.imported   {"message": …}                          old, handed over when the account connected
+message.standby    {"message": …}                          another app owns the thread
+message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
+message.edited     {"messageId", "externalId", "contact", "text", "at"}
+message.unsent     {"messageId", "externalId", "contact", "at"}
+account.connected, account.disconnected   {"account": …}
+account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
+contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hookline.domain.event import AccountItem, ContactItem, EditItem, Origin, UnsendItem
+from hookline.domain.ids import new_id
+from hookline.domain.message import MessageDirection, MessageStatus
+from hookline.domain.text import to_json
+from hookline.services import shapes
+from hookline.store.accounts import ConnectedAccount
+from hookline.store.messages import Message
+from hookline.store.outbox import Fact
+
+VERSION = 1
+
+_OF_ORIGIN = {
+    Origin.ECHO: "message.echoed",
+    Origin.HISTORY: "message.imported",
+    Origin.STANDBY: "message.standby",
+}
+
+
+def message_added(row: Message) -> Fact:
+    """A message entered the log."""
+    name = _OF_ORIGIN.get(row.origin, "message.received")
+    if row.origin is Origin.LIVE and row.direction is MessageDirection.OUTBOUND:
+        name = "message.echoed"
+    return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row)})
+
+
+def status_changed(row: Message, status: MessageStatus, at: datetime) -> Fact:
+    """A message's delivery status moved forward."""
+    data = _naming(row) | {"status": status, "at": at}
+    if status is MessageStatus.FAILED:
+        data |= {"errorCode": row.error_code, "errorText": row.error_text}
+    return _of_message(row, "message.status", at, data)
+
+
+def edited(row: Message, item: EditItem, at: datetime) -> Fact:
+    """A message reads differently now."""
+    return _of_message(row, "message.edited", at, _naming(row) | {"text": item.text, "at": at})
+
+
+def unsent(row: Message, item: UnsendItem, at: datetime) -> Fact:
+    """A message was taken back."""
+    return _of_message(row, "message.unsent", at, _naming(row) | {"at": at})
+
+
+def account_changed(row: ConnectedAccount, name: str) -> Fact:
+    """An account was connected or disconnected."""
+    return _fact(row.organization_id, row.id, f"account.{name}", row.updated_at, {"account": shapes.account(row)})
+
+
+def account_notice(organization_id: str, account_id: UUID, item: AccountItem, at: datetime) -> Fact:
+    """The platform said something about an account."""
+    data = {"kind": item.kind, "externalId": item.external_id, "metadata": item.metadata, "notice": item.data}
+    return _fact(organization_id, account_id, "account.notice", at, data)
+
+
+def contact_notice(organization_id: str, account_id: UUID, item: ContactItem, at: datetime) -> Fact:
+    """The platform said something about a person."""
+    data = {"kind": item.kind, "contact": item.contact, "notice": item.data}
+    return _fact(organization_id, account_id, "contact.notice", at, data)
+
+
+def _naming(row: Message) -> dict[str, Any]:
+    return {"messageId": row.id, "externalId": row.external_id, "contact": row.contact}
+
+
+def _of_message(row: Message, name: str, at: datetime, data: dict[str, Any]) -> Fact:
+    return _fact(row.organization_id, row.connected_account_id, name, at, data, row.id)
+
+
+def _fact(
+    organization_id: str,
+    account_id: UUID,
+    name: str,
+    at: datetime,
+    data: dict[str, Any],
+    message_id: UUID | None = None,
+) -> Fact:
+    return Fact(
+        id=new_id(),
+        organization_id=organization_id,
+        type=name,
+        occurred_at=at,
+        data=to_json(data),
+        connected_account_id=account_id,
+        message_id=message_id,
+    )

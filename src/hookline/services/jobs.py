@@ -1,0 +1,188 @@
+"""`IntegrationJobs`, the queue's public face: the specification's five operations on the engine that workers use."""
+
+import json
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.errors import Conflict, InvalidRequest, NotFound
+from hookline.domain.ids import parse_id
+from hookline.domain.job import IntegrationJobType
+from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, named_event, record_failure
+from hookline.services.presence import Presence
+from hookline.store import events, jobs
+from hookline.store.jobs import Job
+from hookline.store.pool import Connection
+
+MAX_FETCH = 1000
+
+
+class IntegrationJobs:
+    """The queue, for Python code. Open it with `async with`: claims stand while it is open.
+
+    enqueue → fetch_next → mark_processing → mark_done or mark_failed
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, policy: RetryPolicy = DEFAULT_POLICY, name: str = "jobs") -> None:
+        self._pool = pool
+        self._policy = policy
+        self._presence = Presence(pool, name)
+        self._claimed: dict[UUID, Job] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._presence.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        async with self._pool.acquire() as connection:
+            await jobs.give_back(connection, self._presence.id)
+        await self._presence.__aexit__(kind, error, trace)
+
+    async def enqueue(
+        self,
+        job_type: str,
+        provider: IntegrationProvider | str,
+        payload: Any,
+        run_at: datetime | None = None,
+        organization_id: str | None = None,
+        connected_account_id: UUID | str | None = None,
+        *,
+        ordering_key: str | None = None,
+    ) -> Job:
+        """Add a job; it runs at `run_at` (default: now), after every earlier live job of its `ordering_key`.
+
+        Raises: InvalidRequest, if the organization is missing, the payload is not JSON-serializable, `run_at` has no
+        time zone, or a name does not fit.
+        """
+        values = _checked(job_type, provider, payload, run_at, organization_id, connected_account_id, ordering_key)
+        async with self._pool.acquire() as connection:
+            return await jobs.enqueue(connection, **values)
+
+    async def fetch_next(self, limit: int = 10) -> list[Job]:
+        """List jobs that are ready: PENDING, due, by run_at, and not blocked by an earlier job of their key.
+
+        Raises: InvalidRequest, unless 1 ≤ limit ≤ 1000.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_FETCH:
+            raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_FETCH}")
+        async with self._pool.acquire() as connection:
+            return await jobs.fetch_next(connection, limit=limit)
+
+    async def mark_processing(self, job: Job | UUID | str) -> bool:
+        """Claim a job; False if it is not pending, somebody else has it, or an earlier job of its key is still live.
+
+        Give the job itself where you have it: by its id alone it takes longer to find.
+        """
+        job_id = job.id if isinstance(job, Job) else _uuid(job, "job id")
+        async with self._pool.acquire() as connection, connection.transaction():
+            owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
+            claimed = owner and await jobs.claim_one(connection, owner, job_id, self._presence.id)
+        if not claimed:
+            return False
+        self._claimed[claimed.id] = claimed
+        return True
+
+    async def mark_done(self, job: Job | UUID | str) -> bool:
+        """End a job that this object claimed; False if the claim is lost."""
+        claimed = self._give_up(job)
+        if claimed is None:
+            return False
+        async with self._pool.acquire() as connection:
+            return claimed.id in await jobs.finish(connection, [claimed])
+
+    async def mark_failed(self, job: Job | UUID | str, error: BaseException | str) -> bool:
+        """Record a failed attempt of a job that this object claimed; False if the claim is lost.
+
+        An exception's class decides what follows (see domain/job.py); a text is an ordinary failure.
+        """
+        claimed = self._give_up(job)
+        if claimed is None:
+            return False
+        reason = error if isinstance(error, BaseException) else RuntimeError(error)
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await record_failure(connection, claimed, reason, self._policy)
+
+    def _give_up(self, job: Job | UUID | str) -> Job | None:
+        return self._claimed.pop(job.id if isinstance(job, Job) else _uuid(job, "job id"), None)
+
+
+async def retry_job(connection: Connection, organization_id: str, job_id: UUID) -> Job:
+    """Run a FAILED job again, or a waiting one at once; the event that it processes is PENDING again.
+
+    Raises: NotFound; Conflict, if the job is running or done.
+    """
+    job = await jobs.retry(connection, organization_id, job_id)
+    if job is None:
+        if await jobs.get(connection, organization_id, job_id) is None:
+            raise NotFound("there is no such job in this organization")
+        raise Conflict("only a job that is FAILED or waiting can be retried")
+    if job.job_type == IntegrationJobType.PROCESS_WEBHOOK and (event_id := named_event(job)) is not None:
+        await events.reopen(connection, organization_id, event_id)
+    return job
+
+
+def _checked(
+    job_type: str,
+    provider: IntegrationProvider | str,
+    payload: Any,
+    run_at: datetime | None,
+    organization_id: str | None,
+    connected_account_id: UUID | str | None,
+    ordering_key: str | None,
+) -> dict[str, Any]:
+    if not isinstance(run_at, datetime | None):
+        raise InvalidRequest("run_at must be a datetime")
+    if run_at is not None and run_at.tzinfo is None:
+        raise InvalidRequest("run_at needs a time zone")
+    try:
+        provider = IntegrationProvider(provider)
+    except ValueError:
+        raise InvalidRequest(f"provider must be one of {', '.join(IntegrationProvider)}") from None
+    return {
+        "organization_id": _name(organization_id, "organization_id"),
+        "provider": provider,
+        "job_type": _name(job_type, "job_type"),
+        "payload_json": _payload(payload),
+        "run_at": run_at,
+        "connected_account_id": None
+        if connected_account_id is None
+        else _uuid(connected_account_id, "connected_account_id"),
+        "ordering_key": None if ordering_key is None else _name(ordering_key, "ordering_key"),
+    }
+
+
+def _name(value: Any, what: str) -> str:
+    """Take any text that PostgreSQL can hold in an index entry."""
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"{what} is required and must be text")
+    if "\x00" in value or len(value) > 512 or not _is_utf8(value):
+        raise InvalidRequest(f"{what} must be at most 512 characters of valid text without NUL")
+    return str(value)
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _payload(payload: Any) -> str:
+    try:
+        return json.dumps(payload, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the payload must be JSON-serializable: {error}") from None
+
+
+def _uuid(value: UUID | str, what: str) -> UUID:
+    parsed = value if isinstance(value, UUID) else parse_id(str(value))
+    if parsed is None:
+        raise InvalidRequest(f"{what} is not a UUID")
+    return parsed

@@ -1,0 +1,120 @@
+"""Process webhooks: take a batch of jobs, record what their events say, complete both; one transaction for all of it.
+
+An event that cannot be parsed, or that the database refuses, fails alone: its neighbours are processed without it.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.errors import JobError, PermanentFailure
+from hookline.domain.event import ItemResult, Outcome, WebhookEventStatus
+from hookline.domain.text import to_json
+from hookline.providers.base import Provider
+from hookline.services.failure import RetryPolicy, event_id_of, record_failure
+from hookline.services.record import Parsed, record
+from hookline.store import events, jobs
+from hookline.store.events import Ending, StoredEvent
+from hookline.store.jobs import ClaimedJob
+from hookline.store.pool import Connection
+
+Providers = Mapping[IntegrationProvider, Provider]
+
+log = structlog.get_logger(__name__)
+
+
+async def process_due(pool: asyncpg.Pool, providers: Providers, policy: RetryPolicy, *, limit: int) -> int:
+    """Process up to `limit` due webhooks; returns how many were taken.
+
+    Raises: what the connection raises when the database goes away; nothing has happened then.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        taken = await jobs.take(connection, limit=limit)
+        if taken:
+            await process(connection, providers, policy, taken)
+        return len(taken)
+
+
+async def process(
+    connection: Connection, providers: Providers, policy: RetryPolicy, taken: Sequence[ClaimedJob]
+) -> None:
+    """Process jobs that this transaction has taken."""
+    failed: dict[UUID, Exception] = {}
+    parsed = await _parse_all(connection, providers, taken, failed)
+    await _record_or_halve(connection, parsed, failed)
+    for job in taken:
+        if (error := failed.get(job.id)) is not None:
+            log.warning("processing failed", job_id=str(job.id), reason=str(error))
+            await record_failure(connection, job, error, policy)
+
+
+async def _parse_all(
+    connection: Connection, providers: Providers, taken: Sequence[ClaimedJob], failed: dict[UUID, Exception]
+) -> list[tuple[ClaimedJob, Parsed]]:
+    """Read and parse the jobs' events, in order; those that cannot be are in `failed` afterwards."""
+    wanted: list[tuple[ClaimedJob, UUID]] = []
+    for job in taken:
+        try:
+            wanted.append((job, event_id_of(job)))
+        except PermanentFailure as error:
+            failed[job.id] = error
+    stored = await events.read(connection, [(event_id, job.organization_id) for job, event_id in wanted])
+    parsed: list[tuple[ClaimedJob, Parsed]] = []
+    for job, event_id in wanted:
+        try:
+            parsed.append((job, _parse(providers, stored.get(event_id))))
+        except Exception as error:  # a parser's mistake is this event's failure, not the batch's
+            failed[job.id] = _without_content(error)
+    return parsed
+
+
+def _parse(providers: Providers, event: StoredEvent | None) -> Parsed:
+    if event is None:
+        raise PermanentFailure("the event is gone")
+    if event.payload_json is None:
+        raise PermanentFailure("the event holds no JSON")
+    return Parsed(event, providers[event.provider].parse(event.payload_json))
+
+
+async def _record_or_halve(
+    connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]], failed: dict[UUID, Exception]
+) -> None:
+    """Record a batch under a savepoint; if the database or a rule refuses it, halve it until the culprit is alone."""
+    if not batch:
+        return
+    try:
+        async with connection.transaction():
+            results = await record(connection, [parsed for _, parsed in batch])
+            await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError):
+        raise
+    except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError):
+        raise  # another transaction was at the same rows: the whole one is tried again
+    except Exception as error:  # whatever it is, it must not hold up the neighbours
+        if len(batch) == 1:
+            failed[batch[0][0].id] = _without_content(error)
+            return
+        middle = len(batch) // 2
+        await _record_or_halve(connection, batch[:middle], failed)
+        await _record_or_halve(connection, batch[middle:], failed)
+
+
+def _without_content(error: Exception) -> Exception:
+    """Say what failed and where, without the error's own text: it may quote what a customer wrote."""
+    if isinstance(error, JobError):
+        return error
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    code = f" {error.sqlstate}" if isinstance(error, asyncpg.PostgresError) else ""
+    return RuntimeError(f"{type(error).__name__}{code} at {Path(frame.filename).name}:{frame.lineno}")
+
+
+def _ending(event: StoredEvent, results: list[ItemResult]) -> Ending:
+    """An event with a failed item is FAILED; any other is PROCESSED."""
+    failed = next((one for one in results if one.outcome is Outcome.FAILED), None)
+    status = WebhookEventStatus.FAILED if failed else WebhookEventStatus.PROCESSED
+    return Ending(event.id, event.organization_id, status, to_json(results), failed.reason if failed else None)

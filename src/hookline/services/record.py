@@ -1,0 +1,305 @@
+"""Record what events say: a batch of parsed events becomes messages, changes, account facts and the feed's facts.
+
+Set by set, in the caller's transaction: all messages first, then what refers to messages, whether they are old, new in
+this batch, or not there yet (then it is held). Nothing here commits.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookline.domain.event import (
+    AccountItem,
+    Contact,
+    ContactItem,
+    EditItem,
+    Item,
+    ItemResult,
+    MessageItem,
+    Outcome,
+    SkippedItem,
+    StatusItem,
+    UnsendItem,
+    WatermarkItem,
+)
+from hookline.domain.ids import new_id
+from hookline.domain.message import MessageDirection, MessageStatus
+from hookline.domain.text import to_json
+from hookline.services import facts
+from hookline.services.change import BELOW, Change, Effect, apply, apply_status
+from hookline.store import accounts, held, messages, outbox
+from hookline.store.events import StoredEvent
+from hookline.store.held import HeldChange
+from hookline.store.messages import Key, Message
+from hookline.store.outbox import Fact
+from hookline.store.pool import Connection
+
+_NOBODY = Contact()
+_held_decoder = msgspec.json.Decoder(StatusItem | EditItem | UnsendItem | MessageItem)
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """An event and what it says."""
+
+    event: StoredEvent
+    items: list[Item]
+
+
+class _Entry(msgspec.Struct):
+    """One item on its way: its place in its event, what has become of it so far, and what of that is to be told."""
+
+    event: StoredEvent
+    position: int
+    item: Item
+    row: Message | None = None
+    outcome: Outcome = Outcome.APPLIED
+    reason: str | None = None
+    message_id: UUID | None = None
+    facts: list[Fact] = msgspec.field(default_factory=list)
+
+    def key(self, external_id: str) -> Key:
+        return (self.event.connected_account_id, external_id)
+
+
+async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, list[ItemResult]]:
+    """Apply everything a batch of events says and write the feed; returns each event's results, in payload order."""
+    recording = _Recording(connection)
+    entries = [_Entry(parsed.event, position, item) for parsed in batch for position, item in enumerate(parsed.items)]
+    await recording.add_messages([entry for entry in entries if isinstance(entry.item, MessageItem)])
+    await recording.change_messages(entries)
+    await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
+    await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
+    recording.note_the_rest(entries)
+    await accounts.touch(connection, list({parsed.event.connected_account_id for parsed in batch}))
+    await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
+    results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
+    for entry in entries:
+        results[entry.event.id].append(_result(entry))
+    return results
+
+
+async def settle_held(connection: Connection, keys: Iterable[Key]) -> None:
+    """Apply what was held for messages that are there by now. The caller's transaction; nobody else is told."""
+    recording = _Recording(connection)
+    await recording.apply_held(await held.take(connection, keys))
+    await messages.update(connection, list(recording.touched.values()))
+    await outbox.add_all(connection, recording.late)
+
+
+class _Recording:
+    """What one batch has gathered so far. `late` is what came of changes that had been held."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.now = datetime.now(UTC)
+        self.rows: dict[Key, Message] = {}
+        self.added: dict[Key, Message] = {}
+        self.touched: dict[UUID, Message] = {}
+        self.late: list[Fact] = []
+
+    async def add_messages(self, entries: Sequence[_Entry]) -> None:
+        """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
+        first: dict[Key, _Entry] = {}
+        for entry in entries:
+            entry.row = _row(entry.event, entry.item, self.now)  # type: ignore[arg-type]
+            first.setdefault(entry.key(entry.item.external_id or ""), entry)
+        await self._apply_watermarks_to_new(first)
+        self.added = await messages.insert(
+            self.connection, {key: entry.row for key, entry in first.items() if entry.row}
+        )
+        for key, row in self.added.items():
+            first[key].message_id = row.id
+            first[key].facts.append(facts.message_added(row))
+        for entry in entries:
+            if entry.message_id is None:
+                entry.outcome = Outcome.DUPLICATE
+
+    async def _apply_watermarks_to_new(self, first: dict[Key, _Entry]) -> None:
+        """A message that we learn of late may have been read long ago."""
+        outbound = [
+            entry.row for entry in first.values() if entry.row and entry.row.direction is MessageDirection.OUTBOUND
+        ]
+        known = await held.watermarks(
+            self.connection, [(row.connected_account_id, row.contact) for row in outbound if row.contact]
+        )
+        for row in outbound:
+            delivered, read = known.get((row.connected_account_id, row.contact or ""), (None, None))
+            for status, until in ((MessageStatus.DELIVERED, delivered), (MessageStatus.READ, read)):
+                if until is not None and row.sent_at is not None and row.sent_at <= until:
+                    apply_status(row, _status_by_watermark(row, status, until), self.now)
+
+    async def change_messages(self, entries: Sequence[_Entry]) -> None:
+        """Apply what refers to messages; hold what refers to one that is not there."""
+        waiting = await held.take(self.connection, self.added)
+        changing = [(entry, target) for entry in entries if (target := _target(entry)) is not None]
+        known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
+        wanted = {target for _, target in changing} | {entry.key(entry.item.external_id or "") for entry in known}
+        self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
+        for entry in known:
+            original = self.rows.get(entry.key(entry.item.external_id or ""))
+            entry.message_id = original.id if original else None
+        await self.apply_held(waiting)
+        await held.add(self.connection, [_hold(entry, to) for entry, to in changing if not self._change(entry, to)])
+        await messages.update(self.connection, list(self.touched.values()))
+
+    async def apply_held(self, waiting: Sequence[HeldChange]) -> None:
+        """Apply changes that have waited for their message."""
+        unread = {(one.connected_account_id, one.external_id) for one in waiting} - self.rows.keys()
+        self.rows |= await messages.lock(self.connection, unread)
+        for one in waiting:
+            row = self.rows[(one.connected_account_id, one.external_id)]
+            item = _held_decoder.decode(one.change)
+            self.late += self._apply(row, item)[1]
+
+    def _change(self, entry: _Entry, target: Key) -> bool:
+        """Change the message that an entry refers to; False if it is not there."""
+        row = self.rows.get(target)
+        if row is None:
+            return False
+        effect, told = self._apply(row, entry.item)  # type: ignore[arg-type]
+        entry.facts += told
+        if not isinstance(entry.item, MessageItem):
+            entry.outcome, entry.reason, entry.message_id = effect.outcome, effect.reason, row.id
+        return True
+
+    def _apply(self, row: Message, item: Change) -> tuple[Effect, list[Fact]]:
+        effect = apply(row, item, self.now)
+        if effect.touched:
+            self.touched[row.id] = row
+        return effect, [_fact(row, item, self.now)] if effect.moved else []
+
+    async def move_watermarks(self, entries: Sequence[_Entry]) -> None:
+        """Move everything sent up to a moment; it is also noted for messages that we learn of later."""
+        for entry in entries:
+            item: WatermarkItem = entry.item  # type: ignore[assignment]
+            account = entry.event.connected_account_id
+            raised = await held.raise_watermark(
+                self.connection, entry.event.organization_id, account, item.contact, item.status, item.until
+            )
+            rows = await messages.lock_sent_before(
+                self.connection, account, item.contact, item.until, BELOW[item.status]
+            )
+            for row in rows:
+                entry.facts += self._apply(row, _status_by_watermark(row, item.status, item.until))[1]
+            await messages.update(self.connection, rows)
+            if not rows:
+                entry.outcome = Outcome.HELD if raised else Outcome.DUPLICATE
+
+    async def note_accounts(self, entries: Sequence[_Entry]) -> None:
+        """Merge what the platform said of accounts into their metadata, and tell it."""
+        stating = {entry.event.connected_account_id for entry in entries if _account_item(entry).metadata}
+        known = await accounts.lock(self.connection, sorted(stating)) if stating else {}
+        merged: dict[UUID, dict[str, Any]] = {}
+        for entry in entries:
+            item, event = _account_item(entry), entry.event
+            at = item.at or event.received_at
+            entry.facts.append(facts.account_notice(event.organization_id, event.connected_account_id, item, at))
+            if item.metadata and event.connected_account_id in known:
+                before = merged.get(event.connected_account_id) or msgspec.json.decode(
+                    known[event.connected_account_id].metadata
+                )
+                merged[event.connected_account_id] = {**before, **item.metadata}
+        for account_id, metadata in merged.items():
+            await accounts.set_metadata(self.connection, account_id, to_json(metadata))
+
+    def note_the_rest(self, entries: Sequence[_Entry]) -> None:
+        """Tell what people did; say why what has no effect has none."""
+        for entry in entries:
+            item, event = entry.item, entry.event
+            if isinstance(item, ContactItem):
+                at = item.at or event.received_at
+                entry.facts.append(facts.contact_notice(event.organization_id, event.connected_account_id, item, at))
+            elif isinstance(item, SkippedItem):
+                entry.outcome, entry.reason = item.outcome, item.reason
+
+
+def _account_item(entry: _Entry) -> AccountItem:
+    assert isinstance(entry.item, AccountItem)  # noqa: S101 - the caller has filtered
+    return entry.item
+
+
+def _target(entry: _Entry) -> Key | None:
+    """Name the message that an item changes, if it does: a reaction that is known already does not."""
+    match entry.item:
+        case StatusItem() | EditItem() | UnsendItem():
+            return entry.key(entry.item.external_id)
+        case MessageItem(reacts_to=str() as external_id) if entry.outcome is Outcome.APPLIED:
+            return entry.key(external_id)
+    return None
+
+
+def _hold(entry: _Entry, target: Key) -> HeldChange:
+    """Keep a change for its message. A reaction is in the log all the same."""
+    if not isinstance(entry.item, MessageItem):
+        entry.outcome = Outcome.HELD
+    return HeldChange(
+        webhook_event_id=entry.event.id,
+        position=entry.position,
+        organization_id=entry.event.organization_id,
+        connected_account_id=target[0],
+        external_id=target[1],
+        change=to_json(entry.item),
+    )
+
+
+def _status_by_watermark(row: Message, status: MessageStatus, until: datetime) -> StatusItem:
+    return StatusItem(index=0, kind="status", external_id=row.external_id or "", status=status, at=until)
+
+
+def _fact(row: Message, item: Change, now: datetime) -> Fact:
+    match item:
+        case StatusItem():
+            return facts.status_changed(row, item.status, item.at or now)
+        case EditItem():
+            return facts.edited(row, item, item.at or now)
+        case UnsendItem():
+            return facts.unsent(row, item, item.at or now)
+    raise TypeError("a reaction is told as a message")
+
+
+def _row(event: StoredEvent, item: MessageItem, now: datetime) -> Message:
+    """Make the log's row of a message. What is known of the person goes with it until there is a better place."""
+    inbound = item.direction is MessageDirection.INBOUND
+    status = item.status or (MessageStatus.RECEIVED if inbound else MessageStatus.SENT)
+    meta = item.meta
+    if item.contact != _NOBODY:
+        meta = {**meta, "contact": item.contact}
+    return Message(
+        id=new_id(),
+        organization_id=event.organization_id,
+        connected_account_id=event.connected_account_id,
+        provider=event.provider,
+        direction=item.direction,
+        type=item.type,
+        origin=item.origin,
+        external_id=item.external_id,
+        contact=item.contact.external_id or (item.sender if inbound else item.recipient) or None,
+        sender=item.sender,
+        recipient=item.recipient,
+        text=item.text,
+        status=MessageStatus.RECEIVED if inbound else status,
+        sent_at=item.sent_at,
+        failed_at=item.sent_at if status is MessageStatus.FAILED else None,
+        error_code=item.error_code,
+        error_text=item.error_text,
+        reply_to=item.reply_to,
+        media=to_json(item.media) if item.media else None,
+        meta_json=to_json(meta) if meta else None,
+        webhook_event_id=event.id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _result(entry: _Entry) -> ItemResult:
+    return ItemResult(
+        index=entry.item.index,
+        kind=entry.item.kind,
+        external_id=entry.item.external_id,
+        outcome=entry.outcome,
+        reason=entry.reason,
+        message_id=str(entry.message_id) if entry.message_id else None,
+    )

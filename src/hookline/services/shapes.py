@@ -1,0 +1,114 @@
+"""The JSON shapes of our records, version 1: one function a record, used by the REST API and the feed alike.
+
+Columns are snake_case, JSON is camelCase. A column that holds JSON text goes out as it is, byte for byte.
+"""
+
+from typing import Any
+
+import msgspec
+
+from hookline.store.accounts import ConnectedAccount
+from hookline.store.events import WebhookEvent
+from hookline.store.jobs import Job
+from hookline.store.messages import Message
+
+Shape = dict[str, Any]
+
+
+def raw(text: str | None) -> msgspec.Raw | None:
+    """Let JSON text through untouched."""
+    return None if text is None else msgspec.Raw(text.encode())
+
+
+def account(row: ConnectedAccount) -> Shape:
+    """A connected account: the specification's fields, then ours. No token ever stands here."""
+    return {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "provider": row.provider,
+        "externalAccountId": row.external_account_id,
+        "displayName": row.display_name,
+        "status": row.status,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+        "oauthTokens": [],
+        "metadata": raw(row.metadata),
+        "lastError": row.last_error,
+        "lastWebhookAt": row.last_webhook_at,
+    }
+
+
+def message(row: Message) -> Shape:
+    """A message of the log."""
+    return {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "connectedAccountId": row.connected_account_id,
+        "provider": row.provider,
+        "direction": row.direction,
+        "type": row.type,
+        "origin": row.origin,
+        "externalId": row.external_id,
+        "contact": row.contact,
+        "from": row.sender,
+        "to": row.recipient,
+        "text": row.text,
+        "status": row.status,
+        "sentAt": row.sent_at,
+        "deliveredAt": row.delivered_at,
+        "readAt": row.read_at,
+        "failedAt": row.failed_at,
+        "editedAt": row.edited_at,
+        "unsentAt": row.unsent_at,
+        "errorCode": row.error_code,
+        "errorText": row.error_text,
+        "replyTo": row.reply_to,
+        "media": raw(row.media) or [],
+        "reactions": raw(row.reactions) or [],
+        "metaJson": raw(row.meta_json),
+        "webhookEventId": row.webhook_event_id,
+        "createdAt": row.created_at,
+    }
+
+
+def webhook_event(row: WebhookEvent, *, whole: bool = True) -> Shape:
+    """A webhook event; without its payload and body where many are listed (`whole` False)."""
+    shape: Shape = {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "connectedAccountId": row.connected_account_id,
+        "provider": row.provider,
+        "eventType": row.event_type,
+        "externalAccountId": row.external_account_id,
+        "contact": row.contact,
+        "signature": row.signature,
+        "status": row.status,
+        "retries": row.retries,
+        "result": raw(row.result),
+        "error": row.error,
+        "receivedAt": row.received_at,
+        "processedAt": row.processed_at,
+    }
+    if whole:
+        shape["payloadJson"] = raw(row.payload_json)
+        shape["body"] = row.body
+    return shape
+
+
+def job(row: Job) -> Shape:
+    """A job of the queue."""
+    return {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "provider": row.provider,
+        "jobType": row.job_type,
+        "payloadJson": raw(row.payload_json),
+        "status": row.status,
+        "attempts": row.attempts,
+        "lastError": row.last_error,
+        "runAt": row.run_at,
+        "connectedAccountId": row.connected_account_id,
+        "orderingKey": row.ordering_key,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }

@@ -1,0 +1,182 @@
+"""The worker: claims batches, runs them, records what became of them; heartbeat and upkeep beside; a graceful stop."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+
+import asyncpg
+import structlog
+
+from hookline.bootstrap import WorkerContext
+from hookline.domain.errors import PermanentFailure
+from hookline.services.failure import record_failure
+from hookline.services.presence import Presence
+from hookline.services.process import process_due
+from hookline.services.upkeep import keep_up
+from hookline.store import jobs
+from hookline.store.jobs import Job
+from hookline.worker.handlers import Handler, default_handlers
+
+UPKEEP_SECONDS = 2.0
+# How long an idle worker waits before it looks again: short after work, then longer.
+SHORTEST_WAIT_SECONDS = 0.01
+LONGEST_WAIT_SECONDS = 0.25
+# After this much of a stop, jobs still running are left to be rescued.
+STOP_SECONDS = 20.0
+DATABASE_PAUSE_SECONDS = 1.0
+# What tells that the database could not be reached, or went away: nothing is wrong with the jobs then.
+DATABASE_GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker process's loop. `handlers` adds job types to the built-in ones, or replaces them."""
+
+    def __init__(self, context: WorkerContext, handlers: dict[str, Handler] | None = None) -> None:
+        self._context = context
+        self._pool = context.pool
+        self._handlers = default_handlers(context.pool) | (handlers or {})
+        self._presence = Presence(context.pool, f"{socket.gethostname()}:{os.getpid()}")
+        self._batch = context.settings.worker_batch
+        self._stopping = asyncio.Event()
+
+    def handler(self, job_type: str, handler: Handler) -> None:
+        """Register the handler of a job type. A handler that returns has done the job."""
+        self._handlers[job_type] = handler
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns when what is in hand is finished."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        async with self._presence:
+            upkeep = asyncio.create_task(self._keep_up(), name="upkeep")
+            looks = [self._others, *[self._webhooks] * self._context.settings.worker_slots]
+            slots = [asyncio.create_task(self._slot(look), name=look.__name__) for look in looks]
+            log.info("worker started", worker_id=str(self._presence.id), slots=len(slots))
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait([*slots, stopping], return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(slots, timeout=STOP_SECONDS)
+            for task in (*slots, upkeep, stopping):
+                task.cancel()
+            ended = await asyncio.gather(*slots, upkeep, stopping, return_exceptions=True)
+            async with self._pool.acquire() as connection:
+                await jobs.give_back(connection, self._presence.id)
+        log.info("worker stopped")
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    async def drain(self) -> int:
+        """Run everything that is due now, then return how many jobs that was. For tests and one-off commands."""
+        done = 0
+        async with self._presence:
+            while ran := await self._webhooks() + await self._others():
+                done += ran
+        return done
+
+    async def _slot(self, look: Callable[[], Awaitable[int]]) -> None:
+        """Do what is due, again and again; while there is nothing, look ever less often."""
+        wait = SHORTEST_WAIT_SECONDS
+        while not self._stopping.is_set():
+            try:
+                found = await look() if self._presence.may_claim else 0
+            except DATABASE_GONE as error:
+                log.warning("the database is not there", error=type(error).__name__)
+                await self._pause(DATABASE_PAUSE_SECONDS)
+                continue
+            except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError) as error:
+                log.warning("a batch is tried again", error=type(error).__name__)
+                continue
+            if found:
+                wait = SHORTEST_WAIT_SECONDS
+            else:
+                await self._pause(wait)
+                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    async def _webhooks(self) -> int:
+        return await process_due(self._pool, self._context.providers, self._context.policy, limit=self._batch)
+
+    async def _others(self) -> int:
+        """Claim jobs of the other types and run them: those of a key one after another, different keys side by side.
+
+        If the database goes away meanwhile, they go back to the queue when it returns.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            batch = await jobs.claim(connection, self._presence.id, limit=self._batch)
+        try:
+            await self._run(batch)
+        except DATABASE_GONE:
+            await self._release(batch)
+            raise
+        return len(batch)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _run(self, batch: Sequence[Job]) -> None:
+        ordered = sorted(batch, key=lambda job: (job.ordering_key or str(job.id), job.seq))
+        runs = [list(run) for _, run in groupby(ordered, key=lambda job: job.ordering_key or str(job.id))]
+        await asyncio.gather(*(self._run_in_order(run) for run in runs))
+
+    async def _run_in_order(self, run: Sequence[Job]) -> None:
+        for place, job in enumerate(run):
+            error = await self._attempt(job)
+            if error is None:
+                continue
+            await self._fail(job, error)
+            # What follows waits in the queue for as long as this one does.
+            async with self._pool.acquire() as connection:
+                await jobs.release(connection, run[place + 1 :])
+            return
+
+    async def _attempt(self, job: Job) -> Exception | None:
+        handler = self._handlers.get(job.job_type)
+        if handler is None:
+            return PermanentFailure(f"no handler is registered for jobs of type {job.job_type}")
+        try:
+            await handler(job)
+        except Exception as error:  # whatever a handler raises is an attempt that failed
+            return error
+        async with self._pool.acquire() as connection:
+            await jobs.finish(connection, [job])
+        return None
+
+    async def _fail(self, job: Job, error: Exception) -> None:
+        log.warning("job failed", job_id=str(job.id), job_type=job.job_type, error=type(error).__name__)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await record_failure(connection, job, error, self._context.policy)
+
+    async def _release(self, batch: Sequence[Job]) -> None:
+        while not self._stopping.is_set():
+            try:
+                async with self._pool.acquire() as connection:
+                    await jobs.release(connection, batch)
+                return
+            except DATABASE_GONE:
+                await self._pause(DATABASE_PAUSE_SECONDS)
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                while (did := await keep_up(self._pool, unowned_for=self._context.unowned_for)) and did.adopted:
+                    pass
+            except DATABASE_GONE as error:
+                log.warning("upkeep failed", error=type(error).__name__)
+            except asyncpg.PostgresError as error:
+                log.error("upkeep failed", error=type(error).__name__, exc_info=True)
+            await asyncio.sleep(UPKEEP_SECONDS)
