@@ -8,7 +8,7 @@ What only some processes need is imported when it is asked for.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Hookline", "IntegrationJobs", "Worker"]  # noqa: F822 - see __getattr__
+__all__ = ["Hookline", "IntegrationJobs", "Worker"]
 
 _HOMES = {
     "Hookline": "hookline.bootstrap",

@@ -27,7 +27,8 @@ async def open_pool(
         "application_name": application_name,
         "timezone": "UTC",
         "statement_timeout": str(int(statement_seconds * 1000)),
-        "idle_in_transaction_session_timeout": "60000",
+        # A process that is stopped in the middle of a transaction must not hold its locks for long.
+        "idle_in_transaction_session_timeout": "10000",
         "jit": "off",
     }
     if role is not None:
