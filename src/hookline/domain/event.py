@@ -103,6 +103,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class MessageItem(Item, frozen=True, kw_only=True, tag_field="item", tag="message"):
     """Something that was said: a message, postback, comment, reaction, call, or a notice of the platform.
 
+    external_id: empty where the sender named none; it is then named after its event.
     reacts_to: the message a reaction belongs to; `text` is then its emoji, empty when the reaction was taken back.
     meta: what the platform says beyond these fields, in its own words.
     """

@@ -90,26 +90,35 @@ class IntegrationJobs:
 
     async def mark_done(self, job: Job | UUID | str) -> bool:
         """End a job that this object claimed; False if the claim is lost."""
-        claimed = self._give_up(job)
+        claimed = self._claim_on(job)
         if claimed is None:
             return False
         async with self._pool.acquire() as connection:
-            return claimed.id in await jobs.finish(connection, [claimed])
+            stood = claimed.id in await jobs.finish(connection, [claimed])
+        self._forget(claimed)
+        return stood
 
     async def mark_failed(self, job: Job | UUID | str, error: BaseException | str) -> bool:
         """Record a failed attempt of a job that this object claimed; False if the claim is lost.
 
         An exception's class decides what follows (see domain/job.py); a text is an ordinary failure.
         """
-        claimed = self._give_up(job)
+        claimed = self._claim_on(job)
         if claimed is None:
             return False
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
         async with self._pool.acquire() as connection, connection.transaction():
-            return await record_failure(connection, claimed, reason, self._policy)
+            stood = await record_failure(connection, claimed, reason, self._policy)
+        self._forget(claimed)
+        return stood
 
-    def _give_up(self, job: Job | UUID | str) -> Job | None:
-        return self._claimed.pop(job.id if isinstance(job, Job) else _uuid(job, "job id"), None)
+    def _claim_on(self, job: Job | UUID | str) -> Job | None:
+        return self._claimed.get(job.id if isinstance(job, Job) else _uuid(job, "job id"))
+
+    def _forget(self, claimed: Job) -> None:
+        """Drop a claim once its end is recorded, and not before: an outage must not lose it."""
+        if self._claimed.get(claimed.id) is claimed:
+            del self._claimed[claimed.id]
 
 
 async def retry_job(connection: Connection, organization_id: str, job_id: UUID) -> Job:

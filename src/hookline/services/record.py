@@ -60,6 +60,13 @@ class _Entry(msgspec.Struct):
     message_id: UUID | None = None
     facts: list[Fact] = msgspec.field(default_factory=list)
 
+    @property
+    def external_id(self) -> str | None:
+        """The platform's id, or for a message that came without one: its place in its event, the same at a replay."""
+        if self.item.external_id == "" and isinstance(self.item, MessageItem):
+            return f"event:{self.event.id}:{self.position}"
+        return self.item.external_id
+
     def key(self, external_id: str) -> Key:
         return (self.event.connected_account_id, external_id)
 
@@ -104,8 +111,8 @@ class _Recording:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
         first: dict[Key, _Entry] = {}
         for entry in entries:
-            entry.row = _row(entry.event, entry.item, self.now)  # type: ignore[arg-type]
-            first.setdefault(entry.key(entry.item.external_id or ""), entry)
+            entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
+            first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._apply_watermarks_to_new(first)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
@@ -136,10 +143,10 @@ class _Recording:
         waiting = await held.take(self.connection, self.added)
         changing = [(entry, target) for entry in entries if (target := _target(entry)) is not None]
         known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
-        wanted = {target for _, target in changing} | {entry.key(entry.item.external_id or "") for entry in known}
+        wanted = {target for _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
         for entry in known:
-            original = self.rows.get(entry.key(entry.item.external_id or ""))
+            original = self.rows.get(entry.key(entry.external_id or ""))
             entry.message_id = original.id if original else None
         await self.apply_held(waiting)
         await held.add(self.connection, [_hold(entry, to) for entry, to in changing if not self._change(entry, to)])
@@ -260,8 +267,9 @@ def _fact(row: Message, item: Change, now: datetime) -> Fact:
     raise TypeError("a reaction is told as a message")
 
 
-def _row(event: StoredEvent, item: MessageItem, now: datetime) -> Message:
+def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
     """Make the log's row of a message. What is known of the person goes with it until there is a better place."""
+    event = entry.event
     inbound = item.direction is MessageDirection.INBOUND
     status = item.status or (MessageStatus.RECEIVED if inbound else MessageStatus.SENT)
     meta = item.meta
@@ -275,7 +283,7 @@ def _row(event: StoredEvent, item: MessageItem, now: datetime) -> Message:
         direction=item.direction,
         type=item.type,
         origin=item.origin,
-        external_id=item.external_id,
+        external_id=entry.external_id,
         contact=item.contact.external_id or (item.sender if inbound else item.recipient) or None,
         sender=item.sender,
         recipient=item.recipient,
@@ -298,7 +306,7 @@ def _result(entry: _Entry) -> ItemResult:
     return ItemResult(
         index=entry.item.index,
         kind=entry.item.kind,
-        external_id=entry.item.external_id,
+        external_id=entry.external_id,
         outcome=entry.outcome,
         reason=entry.reason,
         message_id=str(entry.message_id) if entry.message_id else None,

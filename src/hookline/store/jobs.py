@@ -68,7 +68,7 @@ _ENQUEUE = f"""
 INSERT INTO integration_jobs
     (id, organization_id, provider, job_type, payload_json, run_at, connected_account_id, ordering_key, max_attempts,
      lane)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7, $8, $9, job_lane($4, $2, coalesce($8, $1::text)))
+VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7, $8, $9, job_lane($4, $2, coalesce($8, $1::uuid::text)))
 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants only, here and below
 
@@ -115,6 +115,7 @@ head AS MATERIALIZED (
           AND NOT EXISTS (
               SELECT FROM integration_jobs earlier
               WHERE earlier.ordering_key = d.ordering_key AND earlier.seq < d.seq
+                AND earlier.organization_id = d.organization_id
                 AND earlier.status IN ('PENDING', 'PROCESSING') AND earlier.holds_key)
         ORDER BY d.run_at, d.seq
         LIMIT $2
@@ -131,7 +132,7 @@ due AS MATERIALIZED (
         FROM (
             SELECT k.organization_id, k.id, k.seq, k.status, k.run_at
             FROM integration_jobs k
-            WHERE k.ordering_key = h.ordering_key AND k.seq > h.seq
+            WHERE k.ordering_key = h.ordering_key AND k.seq > h.seq AND k.organization_id = h.organization_id
               AND k.status IN ('PENDING', 'PROCESSING') AND k.holds_key
             ORDER BY k.seq LIMIT $3
         ) AS n
@@ -238,12 +239,12 @@ async def _lock_lanes(connection: Connection, lanes: range) -> list[int]:
 _PEEK = f"""
 WITH {_DUE}
 SELECT {_COLUMNS} FROM integration_jobs
-WHERE (organization_id, id) IN (SELECT organization_id, id FROM due) ORDER BY run_at, seq LIMIT $4
+WHERE (organization_id, id) IN (SELECT organization_id, id FROM due WHERE depth = 0) ORDER BY run_at, seq LIMIT $4
 """  # noqa: S608
 
 
 async def fetch_next(connection: Connection, *, limit: int) -> list[Job]:
-    """List the jobs that a claim could take now, by run_at, without claiming any."""
+    """List the jobs that a claim could take first now, one a key, by run_at, without claiming any."""
     records = await connection.fetch(_PEEK, [*WEBHOOK_LANES, *OTHER_LANES], limit, limit, limit)
     return [_job(record) for record in records]
 
@@ -259,6 +260,7 @@ WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING'
   AND NOT EXISTS (
       SELECT FROM integration_jobs earlier
       WHERE earlier.ordering_key = j.ordering_key AND earlier.seq < j.seq
+        AND earlier.organization_id = j.organization_id
         AND earlier.status IN ('PENDING', 'PROCESSING') AND earlier.holds_key)
 RETURNING {_COLUMNS}
 """  # noqa: S608

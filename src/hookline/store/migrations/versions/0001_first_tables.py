@@ -263,8 +263,10 @@ FUNCTIONS = [
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan
     AS $$
     DECLARE
-        literal text := '%' || replace(replace(replace(p_query, '\', '\\'), '%', '\%'), '_', '\_') || '%';
-        word text := '\m' || regexp_replace(p_query, '([^[:alnum:]])', '\\\1', 'g');
+        literal text := replace(replace(replace(p_query, '\', '\\'), '%', '\%'), '_', '\_');
+        anywhere text := '%' || literal || '%';
+        first text := literal || '%';
+        after_space text := '% ' || literal || '%';
         oldest uuid;
         found integer := 0;
     BEGIN
@@ -277,7 +279,7 @@ FUNCTIONS = [
         RETURN QUERY
             SELECT * FROM messages m
             WHERE m.organization_id = p_organization AND m.id >= oldest
-              AND (p_before IS NULL OR m.id < p_before) AND m.text ILIKE literal
+              AND (p_before IS NULL OR m.id < p_before) AND m.text ILIKE anywhere
               AND (p_account IS NULL OR m.connected_account_id = p_account)
               AND (p_provider IS NULL OR m.provider = p_provider)
               AND (p_direction IS NULL OR m.direction = p_direction)
@@ -292,8 +294,8 @@ FUNCTIONS = [
         RETURN QUERY
             SELECT * FROM messages m
             WHERE m.organization_id = p_organization AND m.id < oldest AND m.text <> ''
-              AND CASE WHEN length(p_query) > 2 THEN true ELSE m.text ~* word END
-              AND (length(p_query) <= 2 OR m.text ILIKE literal)
+              AND (CASE WHEN length(p_query) > 2 THEN m.text ILIKE anywhere
+                   ELSE m.text ILIKE first OR m.text ILIKE after_space END)
               AND (p_account IS NULL OR m.connected_account_id = p_account)
               AND (p_provider IS NULL OR m.provider = p_provider)
               AND (p_direction IS NULL OR m.direction = p_direction)
