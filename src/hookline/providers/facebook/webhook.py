@@ -1,0 +1,27 @@
+"""A Facebook page's webhooks: verify, split, parse. Messaging items are read in `meta`, the feed in `feed`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.event import Item
+from hookline.providers.base import Address
+from hookline.providers.facebook import feed
+from hookline.providers.meta.platform import EntryPlatform
+from hookline.providers.meta.source import Source
+
+
+class Facebook(EntryPlatform):
+    """A Facebook page as a `Provider`."""
+
+    name = IntegrationProvider.FACEBOOK
+    secret_settings = ("META_APP_SECRETS",)
+    object_name = "page"
+
+    def read_change(self, found: Source, value: dict[str, Any], index: int) -> Iterator[Item]:
+        """Read what happened on the page."""
+        return feed.read(found, value, index)
+
+    def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:
+        """List a page's addresses: its id."""
+        return [Address(external_account_id, exclusive=True)]
