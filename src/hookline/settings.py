@@ -42,7 +42,9 @@ class ProviderSetting(msgspec.Struct, frozen=True):
 class Settings(BaseSettings):
     """Everything that can be set but what providers declare themselves. Units are in the names."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production")
     allow_unsigned_webhooks: bool | None = Field(
@@ -63,9 +65,7 @@ class Settings(BaseSettings):
     jwt_jwks_url: str | None = Field(None, description="or: where the keys that verify the CRM's tokens are published")
     jwt_audience: str | None = Field(None, description="the audience that a token must name, if any")
     jwt_issuer: str | None = Field(None, description="the issuer that a token must name, if any")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR"
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     max_webhook_bytes: int = Field(4 * 1024 * 1024, gt=0, description="larger webhooks are answered 413")
     max_job_attempts: int = Field(
         5, ge=0, description="failed attempts after which a job is FAILED at its next failure"

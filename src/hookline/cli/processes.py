@@ -44,7 +44,7 @@ def _tell(ready_fd: int | None, what: str) -> None:
 def _calm_collector() -> None:
     """Let the cycle collector leave alone what start-up made, and look at the rest less often.
 
-    A batch makes thousands of objects and hardly a cycle; with the default thresholds each is looked at again and again.
+    A batch makes thousands of objects and hardly a cycle; with the default thresholds each is looked at many times.
     """
     gc.collect()
     gc.freeze()

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from hookline.domain.event import EditItem, MessageItem, Outcome, StatusItem, UnsendItem
-from hookline.domain.message import MessageDirection, MessageStatus, advances
+from hookline.domain.event import EditItem, MessageItem, Origin, Outcome, StatusItem, UnsendItem
+from hookline.domain.message import MessageDirection, MessageStatus, MessageType, advances
 from hookline.domain.text import to_json
 from hookline.store.messages import Message
 
@@ -102,6 +102,20 @@ def _apply_reaction(row: Message, item: MessageItem, now: datetime) -> Effect:
     # A reaction that was taken back stays as an empty one, so that an older one cannot come after it.
     row.reactions = to_json([*others, {"from": item.sender, "emoji": item.text, "at": at}])
     return Effect(Outcome.APPLIED, None, moved=False, touched=True)
+
+
+def fill_in(row: Message, item: MessageItem) -> bool:
+    """Give an old message what history first handed over without: its media come in a later webhook, under its id.
+
+    Source: protocol reference 2.3.
+    """
+    is_placeholder = row.origin is Origin.HISTORY and row.type is MessageType.OTHER and not row.media
+    if not is_placeholder or item.origin is not Origin.HISTORY or not item.media:
+        return False
+    row.type, row.media, row.text = item.type, to_json(item.media), item.text or row.text
+    if item.meta:
+        row.meta_json = _merged(row.meta_json, item.meta)
+    return True
 
 
 def _merged(meta_json: str | None, more: dict[str, Any]) -> str:

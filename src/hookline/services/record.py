@@ -29,7 +29,7 @@ from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.text import to_json
 from hookline.services import facts
-from hookline.services.change import BELOW, Change, Effect, apply, apply_status
+from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
 from hookline.store import accounts, held, messages, outbox
 from hookline.store.events import StoredEvent
 from hookline.store.held import HeldChange
@@ -146,11 +146,19 @@ class _Recording:
         wanted = {target for _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
         for entry in known:
-            original = self.rows.get(entry.key(entry.external_id or ""))
-            entry.message_id = original.id if original else None
+            self._meet_again(entry, self.rows.get(entry.key(entry.external_id or "")))
         await self.apply_held(waiting)
         await held.add(self.connection, [_hold(entry, to) for entry, to in changing if not self._change(entry, to)])
         await messages.update(self.connection, list(self.touched.values()))
+
+    def _meet_again(self, entry: _Entry, original: Message | None) -> None:
+        """A message that is known already is a duplicate, unless it brings the media that history left out."""
+        if original is None:
+            return
+        entry.message_id = original.id
+        if isinstance(entry.item, MessageItem) and fill_in(original, entry.item):
+            entry.outcome = Outcome.APPLIED
+            self.touched[original.id] = original
 
     async def apply_held(self, waiting: Sequence[HeldChange]) -> None:
         """Apply changes that have waited for their message."""

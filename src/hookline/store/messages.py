@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -67,6 +68,12 @@ JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.exte
 """
 
 
+# What changes a message comes later; the columns of that start empty.
+_LATER = {"edited_at", "edit_version", "unsent_at", "reactions", "updated_at"}
+_INSERTED = tuple(name for name in Message.__struct_fields__ if name not in _LATER)
+_inserted = attrgetter(*_INSERTED)
+
+
 async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Key, Message]:
     """Add the messages that are not there yet, by (account, external id); returns those added.
 
@@ -79,9 +86,7 @@ async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Ke
     known = {(record[0], record[1]) for record in records}
     added = {key: row for key, row in sorted(rows.items()) if key not in known}
     if added:
-        await connection.copy_records_to_table(
-            "messages", records=map(msgspec.structs.astuple, added.values()), columns=Message.__struct_fields__
-        )
+        await connection.copy_records_to_table("messages", records=map(_inserted, added.values()), columns=_INSERTED)
     return added
 
 
@@ -107,20 +112,20 @@ UPDATE messages m SET
     text = c.text, status = c.status, sent_at = c.sent_at, delivered_at = c.delivered_at, read_at = c.read_at,
     failed_at = c.failed_at, edited_at = c.edited_at, edit_version = c.edit_version, unsent_at = c.unsent_at,
     error_code = c.error_code, error_text = c.error_text, reactions = c.reactions::json, meta_json = c.meta_json::json,
-    updated_at = now()
+    type = c.type, media = c.media::json, updated_at = now()
 FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
     $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[],
-    $15::text[]
+    $15::text[], $16::text[], $17::text[]
 ) AS c(id, text, status, sent_at, delivered_at, read_at, failed_at, edited_at, edit_version, unsent_at, error_code,
-       error_text, reactions, meta_json, organization_id)
+       error_text, reactions, meta_json, organization_id, type, media)
 WHERE m.organization_id = c.organization_id AND m.id = c.id
 """
 
 
 _UPDATED = (
     "id", "text", "status", "sent_at", "delivered_at", "read_at", "failed_at", "edited_at", "edit_version", "unsent_at",
-    "error_code", "error_text", "reactions", "meta_json", "organization_id",
+    "error_code", "error_text", "reactions", "meta_json", "organization_id", "type", "media",
 )  # fmt: skip
 
 
