@@ -110,6 +110,7 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
                 size=INGEST_CONNECTIONS,
                 application_name="hookline ingest",
                 statement_seconds=_INGEST_SECONDS,
+                batches=True,
             )
         )
         ingest = Ingest(ingest_pool)
@@ -142,7 +143,9 @@ async def worker_context(settings: Settings, database_url: str) -> AsyncIterator
     Raises: StartupError, if the database cannot be reached or its schema is not the code's.
     """
     await check(database_url)
-    pool = await open_pool(database_url, size=settings.database_pool_size, application_name="hookline worker")
+    pool = await open_pool(
+        database_url, size=settings.database_pool_size, application_name="hookline worker", batches=True
+    )
     async with pool:
         yield WorkerContext(settings, PROVIDERS, pool)
 

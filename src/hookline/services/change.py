@@ -53,7 +53,7 @@ def apply_status(row: Message, item: StatusItem, now: datetime) -> Effect:
     if row.direction is not MessageDirection.OUTBOUND:
         return Effect(Outcome.IGNORED, "a status of a message that came in")
     moved = advances(row.status, item.status)
-    touched = moved or bool(item.meta)
+    touched = moved
     column = _TIME_OF.get(item.status)
     late_failure = item.status is MessageStatus.FAILED and not moved
     if column and not late_failure and getattr(row, column) is None:
@@ -64,8 +64,11 @@ def apply_status(row: Message, item: StatusItem, now: datetime) -> Effect:
         row.error_code, row.error_text = item.error_code, item.error_text
     elif late_failure and row.status is not MessageStatus.FAILED:
         return Effect(Outcome.IGNORED, f"failed after {row.status.lower()}")
-    if item.meta and (moved or touched):
-        row.meta_json = _merged(row.meta_json, item.meta)
+    if item.meta:
+        # What a late one says of the same things is older than what is known.
+        meta = _merged(row.meta_json, item.meta) if moved else _completed(row.meta_json, item.meta)
+        touched = touched or meta != row.meta_json
+        row.meta_json = meta
     return Effect(Outcome.APPLIED, None, moved, touched) if touched else _KNOWN
 
 
@@ -121,6 +124,12 @@ def fill_in(row: Message, item: MessageItem) -> bool:
 def _merged(meta_json: str | None, more: dict[str, Any]) -> str:
     known = msgspec.json.decode(meta_json) if meta_json else {}
     return to_json({**known, **more})
+
+
+def _completed(meta_json: str | None, older: dict[str, Any]) -> str:
+    known = msgspec.json.decode(meta_json) if meta_json else {}
+    more = {name: value for name, value in older.items() if name not in known}
+    return to_json({**known, **more}) if more or meta_json is None else meta_json
 
 
 # What a watermark of a status can still move.

@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import asyncpg
 import msgspec
@@ -139,14 +140,19 @@ class Ingest:
         self._queue.append(waiting)
         self._waiting_bytes += size
         if len(self._flushers) < FLUSHERS:
-            task = asyncio.create_task(self._flush_all())
-            self._flushers.add(task)
-            task.add_done_callback(self._flushers.discard)
+            self._flushers.add(asyncio.create_task(self._flush_until_empty()))
         await waiting.stored
 
     async def close(self) -> None:
         """Wait until everything that was taken is committed or refused."""
         await asyncio.gather(*self._flushers, return_exceptions=True)
+
+    async def _flush_until_empty(self) -> None:
+        try:
+            await self._flush_all()
+        finally:
+            # At once, not in a callback: whoever comes between the two would wait for a flusher that has ended.
+            self._flushers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _flush_all(self) -> None:
         while self._queue:
