@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import msgspec
 
-from hookline.domain.errors import Unauthenticated
+from hookline.domain.errors import Unauthenticated, Unavailable
 from hookline.domain.principal import Principal, Role
 
 # The JWKS is fetched once and kept; PyJWT refreshes it when a token names a key it does not hold.
@@ -32,9 +32,11 @@ class Authenticator:
         """Verify a token: signature, expiry (required), audience and issuer where configured.
 
         With published keys this may fetch them, and so block: call it from a thread then (`blocks`).
-        Raises: Unauthenticated.
+        Raises: Unauthenticated; Unavailable, if the published keys cannot be fetched.
         """
         options = self._options
+        if self._jwks is None and not options.secret:
+            raise Unauthenticated("no key is configured that could verify a token")
         try:
             key = self._jwks.get_signing_key_from_jwt(token).key if self._jwks else options.secret or ""
             claims = jwt.decode(
@@ -48,7 +50,9 @@ class Authenticator:
             )
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has expired") from None
-        except (jwt.PyJWTError, ValueError):
+        except jwt.PyJWKClientConnectionError:
+            raise Unavailable("the keys that verify tokens cannot be fetched now") from None
+        except (jwt.PyJWTError, ValueError, RecursionError):
             raise Unauthenticated("the token does not hold") from None
         return Principal(subject=str(claims["sub"]), organizations=_organizations(claims.get("organizations")))
 

@@ -61,10 +61,9 @@ async def _connect(
         account = await accounts.revive(connection, organization_id, known.id, display_name, to_json(metadata))
     addresses = [(one.key, one.exclusive) for one in provider.addresses(external_account_id, metadata)]
     await accounts.open_routes(connection, account, addresses)
-    opened = known is None or known.status is not ConnectedAccountStatus.CONNECTED
-    if opened:
+    if known is None or known.status is not ConnectedAccountStatus.CONNECTED:
         await outbox.add(connection, facts.account_changed(account, "connected"))
-    return account, opened
+    return account, known is None or known.status is ConnectedAccountStatus.DISCONNECTED
 
 
 async def disconnect(pool: asyncpg.Pool, organization_id: str, account_id: UUID) -> ConnectedAccount:

@@ -113,6 +113,7 @@ class _Recording:
         for entry in entries:
             entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
             first.setdefault(entry.key(entry.external_id or ""), entry)
+        await self._name_own_side([entry.row for entry in first.values() if entry.row])
         await self._apply_watermarks_to_new(first)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
@@ -123,6 +124,19 @@ class _Recording:
         for entry in entries:
             if entry.message_id is None:
                 entry.outcome = Outcome.DUPLICATE
+
+    async def _name_own_side(self, rows: Sequence[Message]) -> None:
+        """Where a message does not say which of our addresses it is about, it is the account's own id."""
+        unnamed = [row for row in rows if not (row.recipient and row.sender)]
+        if not unnamed:
+            return
+        names = await accounts.external_ids(self.connection, list({row.connected_account_id for row in unnamed}))
+        for row in unnamed:
+            own = names.get(row.connected_account_id, "")
+            if row.direction is MessageDirection.INBOUND:
+                row.recipient = row.recipient or own
+            else:
+                row.sender = row.sender or own
 
     async def _apply_watermarks_to_new(self, first: dict[Key, _Entry]) -> None:
         """A message that we learn of late may have been read long ago."""

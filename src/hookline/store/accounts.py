@@ -181,6 +181,14 @@ async def lock(connection: Connection, account_ids: Sequence[UUID]) -> dict[UUID
     return {record["id"]: _account(record) for record in await connection.fetch(_LOCK, account_ids)}
 
 
+_EXTERNAL_IDS = "SELECT id, external_account_id FROM connected_accounts WHERE id = ANY ($1::uuid[])"
+
+
+async def external_ids(connection: Connection, account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Give the platform's ids of accounts (the worker's view)."""
+    return {record[0]: record[1] for record in await connection.fetch(_EXTERNAL_IDS, account_ids)}
+
+
 _SET_METADATA = "UPDATE connected_accounts SET metadata = $2, updated_at = now() WHERE id = $1"
 
 

@@ -10,6 +10,9 @@ from asyncpg.pool import PoolConnectionProxy
 Connection = asyncpg.Connection | PoolConnectionProxy
 Pool = asyncpg.Pool
 
+# A request that gets no connection for so long is better told to come back.
+ACQUIRE_SECONDS = 5
+
 API_ROLE = "hookline_api"
 INGEST_ROLE = "hookline_ingest"
 
@@ -75,7 +78,10 @@ async def _reset(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def organization_transaction(pool: asyncpg.Pool, organization_id: str) -> AsyncIterator[Connection]:
-    """Open a transaction that sees and writes one organization's rows only (under the API's role)."""
-    async with pool.acquire() as connection, connection.transaction():
+    """Open a transaction that sees and writes one organization's rows only (under the API's role).
+
+    Raises: TimeoutError, if no connection becomes free.
+    """
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
         await connection.execute(_SET_ORGANIZATION, organization_id)
         yield connection

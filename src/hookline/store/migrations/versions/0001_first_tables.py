@@ -251,9 +251,10 @@ FUNCTIONS = [
         FROM (SELECT substring(decode(md5(original::text || account::text), 'hex') FOR 8) AS mixed) AS m
     $$
     """,
-    # The one owner function under the API: trigram operators are not leakproof, so row-level security would keep them
-    # from the index. The newest messages are looked through first (common words end there), then the index is asked.
-    # A word of one or two characters has no trigram: beyond the newest messages it matches beginnings of words.
+    # The one owner function under the API; it serves only the organization that the transaction is bound to. Trigram
+    # operators are not leakproof, so row-level security would keep them from the index. The newest messages are looked
+    # through first (common words end there), then the index is asked. A query of one or two characters has no trigram
+    # of its own: beyond the newest messages it matches beginnings of words.
     r"""
     CREATE FUNCTION search_messages(
         p_organization text, p_query text, p_before uuid, p_limit integer,
@@ -270,6 +271,9 @@ FUNCTIONS = [
         oldest uuid;
         found integer := 0;
     BEGIN
+        IF p_organization IS DISTINCT FROM nullif(current_setting('hookline.organization_id', true), '') THEN
+            RETURN;
+        END IF;
         SELECT min(id::text)::uuid INTO oldest FROM (
             SELECT id FROM messages
             WHERE organization_id = p_organization AND (p_before IS NULL OR id < p_before)

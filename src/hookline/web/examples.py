@@ -1,0 +1,160 @@
+"""The examples of the OpenAPI document: one record of each kind, as the API answers them."""
+
+from typing import Any, Final
+
+_ORGANIZATION = "org-123"
+_ACCOUNT = "0198c0de-0000-7000-8000-000000000001"
+_EVENT = "0198c0de-0000-7000-8000-000000000002"
+_MESSAGE = "0198c0de-0000-7000-8000-000000000003"
+_JOB = "0198c0de-0000-7000-8000-000000000004"
+_FACT = "0198c0de-0000-7000-8000-000000000005"
+_CURSOR = "aWQ6MDE5OGMwZGUwMDAwNzAwMDgwMDAwMDAwMDAwMDAwMDE"
+_FEED_CURSOR = "YXQ6NzQyOjE"
+
+GENERIC_WEBHOOK: Final[dict[str, Any]] = {
+    "eventType": "message",
+    "data": {"from": "+1234567890", "to": "+0987654321", "text": "Hello", "messageId": "msg-123"},
+}
+
+WHATSAPP_WEBHOOK: Final[dict[str, Any]] = {
+    "object": "whatsapp_business_account",
+    "entry": [
+        {
+            "id": "102290129340398",
+            "changes": [
+                {
+                    "field": "messages",
+                    "value": {
+                        "messaging_product": "whatsapp",
+                        "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
+                        "contacts": [{"profile": {"name": "Sheena Nelson"}, "wa_id": "16505551234"}],
+                        "messages": [
+                            {
+                                "from": "16505551234",
+                                "id": "wamid.HBgLMTY1MDM4Nzk0MzkVAgASGBQ=",
+                                "timestamp": "1749416383",
+                                "type": "text",
+                                "text": {"body": "Does it come in another color?"},
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    ],
+}
+
+CONNECTION: Final[dict[str, Any]] = {
+    "externalAccountId": "whatsapp-business-123",
+    "displayName": "My WhatsApp Business",
+    "metadata": {"wabaId": "102290129340398"},
+}
+
+ACCOUNT: Final[dict[str, Any]] = {
+    "id": _ACCOUNT,
+    "organizationId": _ORGANIZATION,
+    "provider": "WHATSAPP",
+    "externalAccountId": "whatsapp-business-123",
+    "displayName": "My WhatsApp Business",
+    "status": "CONNECTED",
+    "createdAt": "2026-01-14T10:00:00Z",
+    "updatedAt": "2026-01-14T10:00:00Z",
+    "oauthTokens": [],
+    "metadata": {"wabaId": "102290129340398"},
+    "lastError": None,
+    "lastWebhookAt": None,
+}
+
+DISCONNECTED: Final[dict[str, Any]] = {
+    "id": _ACCOUNT,
+    "status": "DISCONNECTED",
+    "updatedAt": "2026-01-14T10:30:00Z",
+}
+
+MESSAGE: Final[dict[str, Any]] = {
+    "id": _MESSAGE,
+    "organizationId": _ORGANIZATION,
+    "connectedAccountId": _ACCOUNT,
+    "provider": "WHATSAPP",
+    "direction": "INBOUND",
+    "type": "text",
+    "origin": "live",
+    "externalId": "msg-123",
+    "contact": "+1234567890",
+    "from": "+1234567890",
+    "to": "+0987654321",
+    "text": "Hello",
+    "status": "RECEIVED",
+    "sentAt": "2026-01-14T10:05:00Z",
+    "deliveredAt": None,
+    "readAt": None,
+    "failedAt": None,
+    "editedAt": None,
+    "unsentAt": None,
+    "errorCode": None,
+    "errorText": None,
+    "replyTo": None,
+    "media": [],
+    "reactions": [],
+    "metaJson": None,
+    "webhookEventId": _EVENT,
+    "createdAt": "2026-01-14T10:05:01Z",
+}
+
+LISTED_EVENT: Final[dict[str, Any]] = {
+    "id": _EVENT,
+    "organizationId": _ORGANIZATION,
+    "connectedAccountId": _ACCOUNT,
+    "provider": "WHATSAPP",
+    "eventType": "message",
+    "externalAccountId": "+0987654321",
+    "contact": "+1234567890",
+    "signature": "verified",
+    "status": "PROCESSED",
+    "retries": 0,
+    "result": [
+        {"index": 0, "kind": "message", "externalId": "msg-123", "outcome": "applied", "messageId": _MESSAGE},
+    ],
+    "error": None,
+    "receivedAt": "2026-01-14T10:05:00Z",
+    "processedAt": "2026-01-14T10:05:01Z",
+}
+EVENT: Final[dict[str, Any]] = {**LISTED_EVENT, "payloadJson": GENERIC_WEBHOOK, "body": None}
+
+JOB: Final[dict[str, Any]] = {
+    "id": _JOB,
+    "organizationId": _ORGANIZATION,
+    "provider": "WHATSAPP",
+    "jobType": "PROCESS_WEBHOOK",
+    "payloadJson": {"webhookEventId": _EVENT},
+    "status": "DONE",
+    "attempts": 0,
+    "lastError": None,
+    "runAt": "2026-01-14T10:05:00Z",
+    "connectedAccountId": _ACCOUNT,
+    "orderingKey": f"in:{_ACCOUNT}:+1234567890",
+    "createdAt": "2026-01-14T10:05:00Z",
+    "updatedAt": "2026-01-14T10:05:01Z",
+}
+
+FEED: Final[dict[str, Any]] = {
+    "items": [
+        {
+            "id": _FACT,
+            "type": "message.received",
+            "version": 1,
+            "cursor": _FEED_CURSOR,
+            "organizationId": _ORGANIZATION,
+            "connectedAccountId": _ACCOUNT,
+            "messageId": _MESSAGE,
+            "occurredAt": "2026-01-14T10:05:00Z",
+            "data": {"message": MESSAGE},
+        }
+    ],
+    "nextCursor": _FEED_CURSOR,
+}
+
+
+def page(item: dict[str, Any]) -> dict[str, Any]:
+    """Show a record as a page of a list."""
+    return {"items": [item], "nextCursor": _CURSOR}

@@ -1,0 +1,206 @@
+"""The shapes of services/shapes.py as models, for the OpenAPI document only: nothing is validated against them.
+
+A test holds both together.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
+from hookline.domain.event import Origin, Outcome, Signature, WebhookEventStatus
+from hookline.domain.job import IntegrationJobStatus
+from hookline.domain.message import MessageDirection, MessageStatus, MessageType
+
+
+class Shape(BaseModel):
+    """A record in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class OAuthTokenInfo(Shape):
+    """What is known of a token; never the token."""
+
+    scopes: list[str]
+    expires_at: datetime | None
+
+
+class ConnectedAccount(Shape):
+    """One authorized number, page or Instagram account of one organization."""
+
+    id: UUID
+    organization_id: str
+    provider: IntegrationProvider
+    external_account_id: str = Field(description="The platform's id: phone number id, page id, Instagram account id.")
+    display_name: str | None
+    status: ConnectedAccountStatus
+    created_at: datetime
+    updated_at: datetime
+    oauth_tokens: list[OAuthTokenInfo]
+    metadata: dict[str, Any] = Field(description="What is known beyond these fields, such as `wabaId`.")
+    last_error: str | None
+    last_webhook_at: datetime | None
+
+
+class DisconnectedAccount(Shape):
+    """What is left to say of an account that was disconnected."""
+
+    id: UUID
+    status: Literal[ConnectedAccountStatus.DISCONNECTED]
+    updated_at: datetime
+
+
+class Message(Shape):
+    """A message of the log, in or out."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    direction: MessageDirection
+    type: MessageType
+    origin: Origin
+    external_id: str | None = Field(description="The platform's id of the message.")
+    contact: str | None = Field(description="The person on the other side, by the platform's id.")
+    from_: str = Field(alias="from")
+    to: str
+    text: str
+    status: MessageStatus
+    sent_at: datetime | None = Field(description="By the platform's clock.")
+    delivered_at: datetime | None
+    read_at: datetime | None
+    failed_at: datetime | None
+    edited_at: datetime | None
+    unsent_at: datetime | None
+    error_code: str | None
+    error_text: str | None
+    reply_to: str | None = Field(description="The platform's id of the message that this one answers.")
+    media: list[dict[str, Any]]
+    reactions: list[dict[str, Any]]
+    meta_json: dict[str, Any] | None = Field(description="What the platform says beyond these fields.")
+    webhook_event_id: UUID | None
+    created_at: datetime
+
+
+class MessagePage(Shape):
+    """Messages, newest first."""
+
+    items: list[Message]
+    next_cursor: str | None
+
+
+class ItemResult(Shape):
+    """What became of one item of a webhook event."""
+
+    index: int
+    kind: str
+    external_id: str | None
+    outcome: Outcome
+    reason: str | None = None
+    message_id: UUID | None = None
+
+
+class ListedWebhookEvent(Shape):
+    """A webhook event without its payload."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID | None
+    provider: IntegrationProvider
+    event_type: str
+    external_account_id: str | None
+    contact: str | None
+    signature: Signature
+    status: WebhookEventStatus
+    retries: int = Field(description="Processing attempts after the first.")
+    result: list[ItemResult] | None
+    error: str | None
+    received_at: datetime
+    processed_at: datetime | None
+
+
+class WebhookEvent(ListedWebhookEvent):
+    """A webhook event with its payload exactly as it was signed."""
+
+    payload_json: Any
+    body: str | None = Field(description="Base64 of the bytes received, where they were not JSON.")
+
+
+class WebhookEventPage(Shape):
+    """Webhook events, newest first."""
+
+    items: list[ListedWebhookEvent]
+    next_cursor: str | None
+
+
+class Job(Shape):
+    """A unit of work in the queue."""
+
+    id: UUID
+    organization_id: str
+    provider: IntegrationProvider
+    job_type: str
+    payload_json: Any
+    status: IntegrationJobStatus
+    attempts: int = Field(description="Failed attempts.")
+    last_error: str | None
+    run_at: datetime
+    connected_account_id: UUID | None
+    ordering_key: str | None = Field(description="Jobs of one key run one after another.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class JobPage(Shape):
+    """Jobs, newest first."""
+
+    items: list[Job]
+    next_cursor: str | None
+
+
+class FeedItem(Shape):
+    """A fact: something that happened."""
+
+    id: UUID
+    type: str
+    version: Literal[1]
+    cursor: str = Field(description="Continues the feed after this fact.")
+    organization_id: str
+    connected_account_id: UUID | None
+    message_id: UUID | None
+    occurred_at: datetime
+    data: dict[str, Any]
+
+
+class Feed(Shape):
+    """Facts, oldest first."""
+
+    items: list[FeedItem]
+    next_cursor: str = Field(description="Where to go on from, also when there was nothing.")
+
+
+class Health(Shape):
+    """Whether the process is there, or ready."""
+
+    status: Literal["ok"]
+
+
+class FieldError(Shape):
+    """One place that does not fit."""
+
+    location: str
+    message: str
+
+
+class Problem(Shape):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Stable: `urn:hookline:problem:<slug>`.")
+    title: str
+    status: int
+    detail: str = Field(description="What to do about it.")
+    errors: list[FieldError] | None = Field(None, description="With status 422: each place that does not fit.")

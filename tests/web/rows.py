@@ -1,0 +1,85 @@
+"""Rows for tests: each function adds one, with sensible values where none are given. Plain SQL, as the owner."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from hookline.domain.ids import new_id
+
+
+class Rows:
+    """Adds rows as the owner."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+
+    async def account(
+        self,
+        organization: str = "org-1",
+        *,
+        provider: str = "WHATSAPP",
+        external_id: str = "phone-1",
+        status: str = "CONNECTED",
+        **values: Any,
+    ) -> UUID:
+        """Add an account."""
+        return await self._add(
+            "connected_accounts",
+            organization_id=organization,
+            provider=provider,
+            external_account_id=external_id,
+            status=status,
+            **values,
+        )
+
+    async def event(self, organization: str | None = "org-1", **values: Any) -> UUID:
+        """Add a webhook event."""
+        given = {
+            "connected_account_id": new_id(),
+            "provider": "WHATSAPP",
+            "event_type": "messages",
+            "payload_json": "{}",
+            "external_account_id": "phone-1",
+            "contact": "contact-1",
+            "ordering": "contact-1",
+            "signature": "verified",
+            "status": "PROCESSED",
+            "received_at": datetime.now(UTC),
+        }
+        return await self._add("webhook_events", organization_id=organization, **given | values)
+
+    async def job(self, organization: str = "org-1", **values: Any) -> UUID:
+        """Add a job."""
+        given = {"provider": "WHATSAPP", "job_type": "SYNC_ACCOUNT", "payload_json": "{}", "lane": 0}
+        return await self._add("integration_jobs", organization_id=organization, **given | values)
+
+    async def message(self, organization: str = "org-1", **values: Any) -> UUID:
+        """Add a message; of an account of its own where none is named."""
+        if "connected_account_id" not in values:
+            values["connected_account_id"] = await self.account(organization, external_id=str(new_id()))
+        given = {
+            "provider": "WHATSAPP",
+            "direction": "INBOUND",
+            "type": "text",
+            "origin": "live",
+            "external_id": f"wamid.{new_id()}",
+            "contact": "491701234567",
+            "sender": "491701234567",
+            "recipient": "15550783881",
+            "text": "Hello",
+            "status": "RECEIVED",
+        }
+        return await self._add("messages", organization_id=organization, **given | values)
+
+    async def fact(self, organization: str = "org-1", **values: Any) -> UUID:
+        """Add a fact, in a transaction of its own unless one is open."""
+        given = {"type": "message.received", "occurred_at": datetime.now(UTC), "data": "{}"}
+        return await self._add("outbox", organization_id=organization, **given | values)
+
+    async def _add(self, table: str, **values: Any) -> UUID:
+        row = {"id": new_id()} | values
+        places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())
+        return UUID(str(row["id"]))

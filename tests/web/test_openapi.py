@@ -1,0 +1,194 @@
+"""The OpenAPI document and the page made of it: they say what the API does."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pydantic
+import pytest
+from tests.web.conftest import Client
+from tests.web.rows import Rows
+
+from hookline.web import examples, models
+
+KEYS_OF = [
+    ("/api/integrations", lambda answer: answer[0], models.ConnectedAccount),
+    ("/api/messages", lambda answer: answer["items"][0], models.Message),
+    ("/api/messages", lambda answer: answer, models.MessagePage),
+    ("/api/webhook-events", lambda answer: answer["items"][0], models.ListedWebhookEvent),
+    ("/api/webhook-events/{event}", lambda answer: answer, models.WebhookEvent),
+    ("/api/jobs", lambda answer: answer["items"][0], models.Job),
+    ("/api/events", lambda answer: answer["items"][0], models.FeedItem),
+    ("/api/events", lambda answer: answer, models.Feed),
+    ("/healthz", lambda answer: answer, models.Health),
+    ("/api/jobs/x", lambda answer: answer | {"errors": []}, models.Problem),
+]
+
+
+@pytest.fixture
+async def document(api: Client) -> Any:
+    answer = await api.get("/openapi.json", headers={})
+    assert answer.status == 200
+    return answer.json
+
+
+def operations(document: Any) -> list[tuple[str, str, Any]]:
+    return [(path, method, operation) for path, item in document["paths"].items() for method, operation in item.items()]
+
+
+def keys(model: type[pydantic.BaseModel]) -> list[str]:
+    return [field.serialization_alias or field.alias or name for name, field in model.model_fields.items()]
+
+
+async def test_the_models_are_the_shapes(api: Client, rows: Rows) -> None:
+    """Each model has the keys of what is really answered, and takes it; so the document cannot drift."""
+    event = await rows.event(result='[{"index":0,"kind":"message","externalId":"1","outcome":"applied"}]')
+    await rows.account()
+    await rows.message()
+    await rows.job()
+    await rows.fact()
+    for path, part, model in KEYS_OF:
+        answer = part((await api.get(path.format(event=event))).json)
+        assert sorted(answer) == sorted(keys(model)), path
+        model.model_validate(answer)
+    account = (await api.get("/api/integrations")).json[0]
+    gone = (await api.delete(f"/api/integrations/{account['id']}/disconnect")).json
+    assert sorted(gone) == sorted(keys(models.DisconnectedAccount))
+
+
+def test_examples_are_of_their_models() -> None:
+    """Each example has all of its model's fields and fits it."""
+    pairs: list[tuple[Any, type[pydantic.BaseModel]]] = [
+        (examples.ACCOUNT, models.ConnectedAccount),
+        (examples.DISCONNECTED, models.DisconnectedAccount),
+        (examples.MESSAGE, models.Message),
+        (examples.LISTED_EVENT, models.ListedWebhookEvent),
+        (examples.EVENT, models.WebhookEvent),
+        (examples.JOB, models.Job),
+        (examples.FEED, models.Feed),
+        (examples.page(examples.MESSAGE), models.MessagePage),
+    ]
+    for example, model in pairs:
+        assert sorted(example) == sorted(keys(model))
+        model.model_validate(example)
+
+
+async def test_every_operation_is_described(document: Any) -> None:
+    """Every operation has a summary, a description, a tag that is explained, an id of its own, and an example."""
+    tags = {tag["name"] for tag in document["tags"]}
+    found = operations(document)
+    for path, method, operation in found:
+        assert operation["summary"], path
+        assert len(operation["description"]) > 20, path
+        assert set(operation["tags"]) <= tags, path
+        good = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        assert good, (path, method)
+        if path != "/metrics":
+            assert all("example" in next(iter(answer["content"].values())) for answer in good), path
+    ids = [operation["operationId"] for *_, operation in found]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
+    """The routes are these; whoever adds one adds it here."""
+    assert sorted(f"{method.upper()} {path}" for path, method, _ in operations(document)) == [
+        "DELETE /api/integrations/{accountId}/disconnect",
+        "GET /api/events",
+        "GET /api/integrations",
+        "GET /api/jobs",
+        "GET /api/jobs/{jobId}",
+        "GET /api/messages",
+        "GET /api/messages/{messageId}",
+        "GET /api/webhook-events",
+        "GET /api/webhook-events/{eventId}",
+        "GET /api/webhooks/{provider}",
+        "GET /healthz",
+        "GET /metrics",
+        "GET /readyz",
+        "POST /api/integrations/{provider}/connect",
+        "POST /api/jobs/{jobId}/retry",
+        "POST /api/webhook-events/{eventId}/replay",
+        "POST /api/webhooks/{provider}",
+    ]
+
+
+async def test_callers_are_told_what_to_send(document: Any) -> None:
+    """All of /api but the webhooks needs the token and the header; nothing else does."""
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, _, operation in operations(document):
+        protected = path.startswith("/api/") and "/webhooks/" not in path
+        named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header" and one["required"]]
+        assert named == (["X-Organization-Id"] if protected else []), path
+        assert operation.get("security") == ([{"bearer": []}] if protected else None), path
+        if protected:
+            assert {"400", "401", "403", "503"} <= set(operation["responses"]), path
+
+
+async def test_errors_are_described_as_problems(document: Any) -> None:
+    """Every error is a problem by its media type; the framework's own shapes are nowhere."""
+    for path, _, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status.startswith("4") or status.startswith("5"):
+                (content,) = answer["content"].items()
+                assert content[0] == "application/problem+json", path
+                assert content[1]["schema"] == {"$ref": "#/components/schemas/Problem"}, path
+                assert content[1]["example"]["status"] == int(status)
+        filtered = any(one["in"] == "query" for one in operation.get("parameters", [])) and "/webhooks/" not in path
+        assert ("422" in operation["responses"]) == (filtered or path.endswith("/connect")), path
+    assert "ValidationError" not in json.dumps(document)
+
+
+async def test_references_lead_somewhere(document: Any) -> None:
+    """Every $ref of the document is in it."""
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))):
+        target = document
+        for step in reference.split("/"):
+            target = target[step]
+
+
+async def test_the_specification_s_webhook_is_an_example(document: Any) -> None:
+    """The generic envelope is shown as the specification prints it."""
+    body = document["paths"]["/api/webhooks/{provider}"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["examples"]["generic"]["value"] == {
+        "eventType": "message",
+        "data": {"from": "+1234567890", "to": "+0987654321", "text": "Hello", "messageId": "msg-123"},
+    }
+
+
+async def test_examples_keep_their_nulls(document: Any) -> None:
+    """An example shows fields that may be null."""
+    answer = document["paths"]["/api/messages/{messageId}"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["example"] == examples.MESSAGE
+
+
+async def test_the_page_stands_alone(api: Client, document: Any) -> None:
+    """/docs shows every operation, and neither loads nor runs anything: its policy forbids it, and it does not try."""
+    answer = await api.get("/docs", headers={})
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert not re.search(r"<script|<link|<img|<iframe|src=|style=|\son\w+=|https?://", answer.text)
+    assert 'href="/openapi.json"' in answer.text
+    for path, _, operation in operations(document):
+        assert html.escape(path) in answer.text
+        assert html.escape(operation["summary"]) in answer.text
+        assert f'id="{operation["operationId"]}"' in answer.text
+
+
+async def test_the_page_s_style_is_the_one_that_its_policy_allows(api: Client) -> None:
+    """The hash in the policy is that of the style sheet, byte for byte."""
+    answer = await api.get("/docs", headers={})
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    named = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{named}'" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_examples_are_plausible() -> None:
+    """Ids of examples are UUIDs and times carry a zone, as in real answers."""
+    assert UUID(examples.MESSAGE["id"]).version == 7
+    assert datetime.fromisoformat(examples.MESSAGE["createdAt"]).tzinfo == UTC
