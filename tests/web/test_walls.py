@@ -45,7 +45,7 @@ async def readable(api_pool: asyncpg.Pool, owner: asyncpg.Connection) -> list[st
         account_id = await rows.account(organization, external_id=organization)
         await rows.event(organization)
         await rows.job(organization)
-        await rows.message(organization)
+        await rows.message(organization, connected_account_id=account_id)
         await rows.fact(organization)
         await owner.execute(
             "INSERT INTO account_routes (provider, address, connected_account_id, organization_id, exclusive, live)"
