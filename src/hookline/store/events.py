@@ -10,6 +10,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Signature, WebhookEventStatus
 from hookline.store.arrays import columns
+from hookline.store.pages import fetch_page
 from hookline.store.pool import Connection
 
 
@@ -238,18 +239,15 @@ async def organization_of(connection: Connection, event_id: UUID) -> str | None:
     return organization_id
 
 
-_LIST = f"""
-SELECT {_COLUMNS} FROM webhook_events
-WHERE organization_id = $1
-  AND ($2::uuid IS NULL OR id < $2)
-  AND ($3::text IS NULL OR provider = $3)
-  AND ($4::text IS NULL OR status = $4)
-  AND ($5::text IS NULL OR event_type = $5)
-  AND ($6::uuid IS NULL OR connected_account_id = $6)
-  AND ($7::timestamptz IS NULL OR received_at >= $7)
-  AND ($8::timestamptz IS NULL OR received_at < $8)
-ORDER BY id DESC LIMIT $9
-"""  # noqa: S608
+_SELECT = f"SELECT {_COLUMNS} FROM webhook_events"  # noqa: S608
+_CONDITIONS = {
+    "provider": "provider = {}",
+    "status": "status = {}",
+    "event_type": "event_type = {}",
+    "account_id": "connected_account_id = {}",
+    "since": "received_at >= {}",
+    "until": "received_at < {}",
+}
 
 
 async def list_page(
@@ -266,8 +264,16 @@ async def list_page(
     limit: int,
 ) -> list[WebhookEvent]:
     """List an organization's events, newest first."""
-    records = await connection.fetch(
-        _LIST, organization_id, before, provider, status, event_type, account_id, since, until, limit
+    chosen = {
+        "provider": provider,
+        "status": status,
+        "event_type": event_type,
+        "account_id": account_id,
+        "since": since,
+        "until": until,
+    }
+    records = await fetch_page(
+        connection, _SELECT, _CONDITIONS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [_event(record) for record in records]
 

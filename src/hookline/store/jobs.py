@@ -19,6 +19,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.store.arrays import columns
+from hookline.store.pages import fetch_page
 from hookline.store.pool import Connection
 
 WEBHOOK_LANES = range(64)
@@ -393,18 +394,15 @@ async def get(connection: Connection, organization_id: str, job_id: UUID) -> Job
     return None if record is None else _job(record)
 
 
-_LIST = f"""
-SELECT {_COLUMNS} FROM integration_jobs
-WHERE organization_id = $1
-  AND ($2::uuid IS NULL OR id < $2)
-  AND ($3::text IS NULL OR provider = $3)
-  AND ($4::text IS NULL OR status = $4)
-  AND ($5::text IS NULL OR job_type = $5)
-  AND ($6::uuid IS NULL OR connected_account_id = $6)
-  AND ($7::timestamptz IS NULL OR created_at >= $7)
-  AND ($8::timestamptz IS NULL OR created_at < $8)
-ORDER BY id DESC LIMIT $9
-"""  # noqa: S608
+_SELECT = f"SELECT {_COLUMNS} FROM integration_jobs"  # noqa: S608
+_CONDITIONS = {
+    "provider": "provider = {}",
+    "status": "status = {}",
+    "job_type": "job_type = {}",
+    "account_id": "connected_account_id = {}",
+    "since": "created_at >= {}",
+    "until": "created_at < {}",
+}
 
 
 async def list_page(
@@ -421,7 +419,15 @@ async def list_page(
     limit: int,
 ) -> list[Job]:
     """List an organization's jobs, newest first."""
-    records = await connection.fetch(
-        _LIST, organization_id, before, provider, status, job_type, account_id, since, until, limit
+    chosen = {
+        "provider": provider,
+        "status": status,
+        "job_type": job_type,
+        "account_id": account_id,
+        "since": since,
+        "until": until,
+    }
+    records = await fetch_page(
+        connection, _SELECT, _CONDITIONS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [_job(record) for record in records]

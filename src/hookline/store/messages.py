@@ -12,6 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Origin
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.store.arrays import columns
+from hookline.store.pages import fetch_page
 from hookline.store.pool import Connection
 
 
@@ -178,17 +179,17 @@ async def get(connection: Connection, organization_id: str, message_id: UUID) ->
     return None if record is None else _message(record)
 
 
-# The conditions that are set, and no others: a plan made for all of them at once would serve none.
+_SELECT = f"SELECT {_COLUMNS} FROM messages"  # noqa: S608
+# With the accounts named, the indices that begin with the account serve on every version of the server.
+_OF_ACCOUNTS = "connected_account_id = ANY (ARRAY(SELECT id FROM connected_accounts WHERE organization_id = $1)) AND "
 _CONDITIONS = {
     "account_id": "connected_account_id = {}",
     "provider": "provider = {}",
     "direction": "direction = {}",
-    "contact": "contact = {}",
+    "contact": _OF_ACCOUNTS + "contact = {}",
     "type": "type = {}",
     "status": "status = {}",
-    # With the accounts named, the index on (account, external id) serves on every version of the server.
-    "external_id": "connected_account_id = ANY (ARRAY(SELECT id FROM connected_accounts WHERE organization_id = $1))"
-    " AND external_id = {}",
+    "external_id": _OF_ACCOUNTS + "external_id = {}",
     "since": "created_at >= {}",
     "until": "created_at < {}",
     "text": "strpos(lower(text), lower({})) > 0",
@@ -199,18 +200,11 @@ async def list_page(
     connection: Connection, organization_id: str, chosen: Filter, *, before: UUID | None, limit: int
 ) -> list[Message]:
     """List an organization's messages, newest first, before the message `before`."""
-    arguments: list[Any] = [organization_id]
-    conditions = ["organization_id = $1"]
-    for name, condition in _CONDITIONS.items():
-        value = getattr(chosen, name)
-        if value is not None:
-            arguments.append(value)
-            conditions.append(condition.format(f"${len(arguments)}"))
-    if before is not None:
-        arguments.append(before)
-        conditions.append(f"id < ${len(arguments)}")
-    statement = f"SELECT {_COLUMNS} FROM messages WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {limit:d}"  # noqa: S608
-    return [_message(record) for record in await connection.fetch(statement, *arguments)]
+    values = msgspec.structs.asdict(chosen)
+    records = await fetch_page(
+        connection, _SELECT, _CONDITIONS, values, organization_id=organization_id, before=before, limit=limit
+    )
+    return [_message(record) for record in records]
 
 
 _SEARCH = f"""
