@@ -93,6 +93,8 @@ async def _record_or_halve(
             await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError):
         raise
+    except asyncpg.InternalClientError:
+        raise  # what the driver makes of a connection that broke in the middle of a COPY
     except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError):
         raise  # another transaction was at the same rows: the whole one is tried again
     except Exception as error:  # whatever it is, it must not hold up the neighbours

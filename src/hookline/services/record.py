@@ -59,6 +59,7 @@ class _Entry(msgspec.Struct):
     reason: str | None = None
     message_id: UUID | None = None
     facts: list[Fact] = msgspec.field(default_factory=list)
+    order: int = 0  # among all items of the batch
 
     @property
     def external_id(self) -> str | None:
@@ -75,6 +76,8 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     """Apply everything a batch of events says and write the feed; returns each event's results, in payload order."""
     recording = _Recording(connection)
     entries = [_Entry(parsed.event, position, item) for parsed in batch for position, item in enumerate(parsed.items)]
+    for order, entry in enumerate(entries):
+        entry.order = order
     await recording.add_messages([entry for entry in entries if isinstance(entry.item, MessageItem)])
     await recording.change_messages(entries)
     await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
@@ -104,12 +107,13 @@ class _Recording:
         self.now = datetime.now(UTC)
         self.rows: dict[Key, Message] = {}
         self.added: dict[Key, Message] = {}
+        self.first: dict[Key, _Entry] = {}
         self.touched: dict[UUID, Message] = {}
         self.late: list[Fact] = []
 
     async def add_messages(self, entries: Sequence[_Entry]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
-        first: dict[Key, _Entry] = {}
+        first = self.first
         for entry in entries:
             entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
             first.setdefault(entry.key(entry.external_id or ""), entry)
@@ -189,7 +193,9 @@ class _Recording:
         if row is None:
             return False
         effect, told = self._apply(row, entry.item)  # type: ignore[arg-type]
-        entry.facts += told
+        # Nothing is told of a message before the message itself, should it come later in the batch.
+        teller = self.first[target] if target in self.added else entry
+        (teller if teller.order > entry.order else entry).facts.extend(told)
         if not isinstance(entry.item, MessageItem):
             entry.outcome, entry.reason, entry.message_id = effect.outcome, effect.reason, row.id
         return True

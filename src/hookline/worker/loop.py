@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
@@ -32,6 +33,7 @@ DATABASE_GONE = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver makes of a connection that broke in the middle of a COPY
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
@@ -49,6 +51,8 @@ class Worker:
         self._presence = Presence(context.pool, f"{socket.gethostname()}:{os.getpid()}")
         self._batch = context.settings.worker_batch
         self._stopping = asyncio.Event()
+        self._runs: set[asyncio.Task[None]] = set()
+        self._broken: list[Exception] = []
 
     def handler(self, job_type: str, handler: Handler) -> None:
         """Register the handler of a job type. A handler that returns has done the job."""
@@ -67,14 +71,19 @@ class Worker:
             log.info("worker started", worker_id=str(self._presence.id), slots=len(slots))
             stopping = asyncio.create_task(self._stopping.wait())
             await asyncio.wait([*slots, stopping], return_when=asyncio.FIRST_EXCEPTION)
+            self._stopping.set()
+            patience = time.monotonic() + STOP_SECONDS
             await asyncio.wait(slots, timeout=STOP_SECONDS)
-            for task in (*slots, upkeep, stopping):
+            if self._runs:
+                await asyncio.wait(self._runs, timeout=max(0, patience - time.monotonic()))
+            tasks = [*slots, *self._runs, upkeep, stopping]
+            for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*slots, upkeep, stopping, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
             async with self._pool.acquire() as connection:
                 await jobs.give_back(connection, self._presence.id)
         log.info("worker stopped")
-        for error in ended:
+        for error in (*self._broken, *ended):
             if isinstance(error, Exception):
                 raise error
 
@@ -82,8 +91,12 @@ class Worker:
         """Run everything that is due now, then return how many jobs that was. For tests and one-off commands."""
         done = 0
         async with self._presence:
-            while ran := await self._webhooks() + await self._others():
+            while (ran := await self._webhooks() + await self._others()) or self._runs:
                 done += ran
+                if self._runs:
+                    await asyncio.wait(self._runs)
+        for error in self._broken:
+            raise error
         return done
 
     async def _slot(self, look: Callable[[], Awaitable[int]]) -> None:
@@ -109,17 +122,16 @@ class Worker:
         return await process_due(self._pool, self._context.providers, self._context.policy, limit=self._batch)
 
     async def _others(self) -> int:
-        """Claim jobs of the other types and run them: those of a key one after another, different keys side by side.
-
-        If the database goes away meanwhile, they go back to the queue when it returns.
-        """
+        """Claim jobs of the other types and start on them: those of a key one after another, different keys beside."""
+        if len(self._runs) >= self._batch:
+            await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
         async with self._pool.acquire() as connection, connection.transaction():
-            batch = await jobs.claim(connection, self._presence.id, limit=self._batch)
-        try:
-            await self._run(batch)
-        except DATABASE_GONE:
-            await self._release(batch)
-            raise
+            batch = await jobs.claim(connection, self._presence.id, limit=max(1, self._batch - len(self._runs)))
+        ordered = sorted(batch, key=lambda job: (*_key(job), job.seq))
+        for _, run in groupby(ordered, key=_key):
+            task = asyncio.create_task(self._run(list(run)), name="run")
+            self._runs.add(task)
+            task.add_done_callback(self._runs.discard)
         return len(batch)
 
     async def _pause(self, seconds: float) -> None:
@@ -128,20 +140,30 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _run(self, batch: Sequence[Job]) -> None:
-        ordered = sorted(batch, key=lambda job: (job.ordering_key or str(job.id), job.seq))
-        runs = [list(run) for _, run in groupby(ordered, key=lambda job: job.ordering_key or str(job.id))]
-        await asyncio.gather(*(self._run_in_order(run) for run in runs))
+    async def _run(self, run: Sequence[Job]) -> None:
+        """Run a key's jobs. If the database goes away meanwhile, they go back to the queue when it returns."""
+        try:
+            await self._run_in_order(run)
+        except (*DATABASE_GONE, asyncpg.TransactionRollbackError) as error:
+            log.warning("jobs could not be ended", jobs=len(run), error=type(error).__name__)
+            await self._release(run)
+        except Exception as error:  # a mistake of ours: the worker ends with it
+            self._broken.append(error)
+            self.stop()
 
     async def _run_in_order(self, run: Sequence[Job]) -> None:
         for place, job in enumerate(run):
-            error = await self._attempt(job)
-            if error is None:
-                continue
-            await self._fail(job, error)
+            left = run[place:]
+            if not self._stopping.is_set() and self._presence.may_claim:
+                error = await self._attempt(job)
+                if error is None:
+                    continue
+                await self._fail(job, error)
+                left = run[place + 1 :]
             # What follows waits in the queue for as long as this one does.
-            async with self._pool.acquire() as connection:
-                await jobs.release(connection, run[place + 1 :])
+            if left:
+                async with self._pool.acquire() as connection:
+                    await jobs.release(connection, left)
             return
 
     async def _attempt(self, job: Job) -> Exception | None:
@@ -180,3 +202,7 @@ class Worker:
             except asyncpg.PostgresError as error:
                 log.error("upkeep failed", error=type(error).__name__, exc_info=True)
             await asyncio.sleep(UPKEEP_SECONDS)
+
+
+def _key(job: Job) -> tuple[str, str]:
+    return job.organization_id, job.ordering_key or str(job.id)
