@@ -369,7 +369,7 @@ async def test_a_killed_and_a_stalled_worker_s_jobs_move_again(
             one.signal(signal.SIGKILL)
 
             async def both_done() -> bool:
-                return len(seen) == 3
+                return len(seen) == 3 and (await row(pool, stalled))["status"] == "DONE"
 
             await until(both_done, "their jobs have moved again", MOVES_AGAIN_SECONDS)
             before = await row(pool, stalled)
