@@ -15,8 +15,8 @@ from hookline.store import workers
 
 HEARTBEAT_SECONDS = 3.0
 # A worker that was silent for so long has lost its claims. It stops claiming well before.
-LEASE = timedelta(seconds=11)
-_CLAIMS_STOP_AFTER_SECONDS = 7.0
+LEASE = timedelta(seconds=9)
+_CLAIMS_STOP_AFTER_SECONDS = 6.0
 
 log = structlog.get_logger(__name__)
 

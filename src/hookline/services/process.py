@@ -18,7 +18,7 @@ from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.failure import RetryPolicy, event_id_of, record_failure
 from hookline.services.record import Parsed, record
-from hookline.store import events, jobs
+from hookline.store import accounts, events, jobs
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
 from hookline.store.pool import Connection
@@ -33,17 +33,22 @@ async def process_due(pool: asyncpg.Pool, providers: Providers, policy: RetryPol
 
     Raises: what the connection raises when the database goes away; nothing has happened then.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        taken = await jobs.take(connection, limit=limit)
-        if taken:
-            await process(connection, providers, policy, taken)
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            taken = await jobs.take(connection, limit=limit)
+            seen = await process(connection, providers, policy, taken)
+        # Not in the transaction: its end would be waited for by everybody who notes the same accounts.
+        if seen:
+            await accounts.touch(connection, seen)
         return len(taken)
 
 
 async def process(
     connection: Connection, providers: Providers, policy: RetryPolicy, taken: Sequence[ClaimedJob]
-) -> None:
-    """Process jobs that this transaction has taken."""
+) -> set[UUID]:
+    """Process jobs that this transaction has taken; returns the accounts whose webhooks they are."""
+    if not taken:
+        return set()
     failed: dict[UUID, Exception] = {}
     parsed = await _parse_all(connection, providers, taken, failed)
     await _record_or_halve(connection, parsed, failed)
@@ -51,6 +56,7 @@ async def process(
         if (error := failed.get(job.id)) is not None:
             log.warning("processing failed", job_id=str(job.id), reason=str(error))
             await record_failure(connection, job, error, policy)
+    return {one.event.connected_account_id for _, one in parsed}
 
 
 async def _parse_all(

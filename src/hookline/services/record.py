@@ -83,7 +83,6 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
     await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
     recording.note_the_rest(entries)
-    await accounts.touch(connection, list({parsed.event.connected_account_id for parsed in batch}))
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
     results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
     for entry in entries:

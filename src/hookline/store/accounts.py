@@ -1,6 +1,6 @@
 """The tables connected_accounts and account_routes: who is connected, and by which addresses webhooks find them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -166,7 +166,7 @@ WHERE id = ANY ($1::uuid[]) AND (last_webhook_at IS NULL OR last_webhook_at < no
 """
 
 
-async def touch(connection: Connection, account_ids: Sequence[UUID]) -> None:
+async def touch(connection: Connection, account_ids: Iterable[UUID]) -> None:
     """Note that webhooks arrived, at most once in ten seconds an account: it is no place for a write per message."""
     await connection.execute(_TOUCH, sorted(account_ids))
 

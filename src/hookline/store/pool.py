@@ -44,6 +44,8 @@ async def open_pool(
         # A process that is stopped in the middle of a transaction must not hold its locks for long.
         "idle_in_transaction_session_timeout": "10000",
         "jit": "off",
+        # An acknowledged webhook is on disk, whatever the server's default is.
+        "synchronous_commit": "on",
     }
     if role is not None:
         server_settings["role"] = role

@@ -11,6 +11,7 @@ import uvicorn
 
 from hookline.bootstrap import ApiContext
 from hookline.web.app import create_api
+from hookline.web.protocol import JoinedWritesProtocol
 from hookline.web.webhooks import Receive, Scope, Send, WebhookIngress, is_webhook
 
 # How long a stop waits for requests in flight; a webhook is answered within a few milliseconds.
@@ -54,7 +55,7 @@ async def serve(context: ApiContext, stop: asyncio.Event, *, listening: Callable
     config = uvicorn.Config(
         create_app(context),
         loop="none",
-        http="httptools",
+        http=JoinedWritesProtocol,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -44,6 +44,12 @@ class WebhookIngress:
         self._limit = settings.max_webhook_bytes
         self._unsigned_allowed = settings.unsigned_webhooks_allowed
         self._development = not settings.production
+        # As people and platforms write them; any other mixture of cases is looked up.
+        self._by_path = {
+            PREFIX + spelled: provider
+            for name, provider in context.providers.items()
+            for spelled in (name.value, name.lower())
+        }
         self._counted = {
             (name, answer): WEBHOOKS.labels(name, answer)
             for name in context.providers
@@ -53,7 +59,8 @@ class WebhookIngress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            provider = provider_named(self._context.providers, scope["path"][len(PREFIX) :])
+            path = scope["path"]
+            provider = self._by_path.get(path) or provider_named(self._context.providers, path[len(PREFIX) :])
             if scope["method"] == "POST":
                 await self._receive(provider, scope, receive, send)
             elif scope["method"] in ("GET", "HEAD"):
