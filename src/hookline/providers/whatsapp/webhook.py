@@ -9,7 +9,7 @@ from hookline.providers import generic
 from hookline.providers.base import Address
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
-from hookline.providers.whatsapp import account_fields, calls, coexistence, messages
+from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick
 from hookline.providers.whatsapp.line import Line
 from hookline.providers.whatsapp.routing import change_leaves, companions, waba_owner
 
@@ -43,6 +43,9 @@ class WhatsApp:
         Raises: MalformedWebhook, if the body is not JSON of that outline.
         Source: protocol reference 1.3, 2.
         """
+        ordinary = quick.split(body)
+        if ordinary is not None:
+            return [ordinary]
         webhook = decode(body)
         if "object" not in webhook.tree:
             return generic.split(webhook)
