@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     )
     backoff_cap_minutes: int = Field(60, gt=0, description="longest delay before a failed job runs again")
     unowned_days: int = Field(7, gt=0, description="days for which webhooks of no connected account wait for one")
-    worker_batch: int = Field(256, gt=0, le=5000, description="jobs that a worker claims at once")
+    worker_batch: int = Field(512, gt=0, le=5000, description="jobs that a worker claims at once")
     worker_slots: int = Field(2, gt=0, le=32, description="batches that one worker process has in hand at a time")
     database_pool_size: int = Field(8, ge=2, description="connections that one process opens for its own queries")
 
