@@ -18,6 +18,8 @@ HEARTBEAT_SECONDS = 3.0
 LEASE = timedelta(seconds=9)
 _CLAIMS_STOP_AFTER_SECONDS = 6.0
 
+_GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 log = structlog.get_logger(__name__)
 
 
@@ -49,8 +51,11 @@ class Presence:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        async with self._pool.acquire() as connection:
-            await workers.remove(connection, self.id)
+        try:
+            async with self._pool.acquire(timeout=HEARTBEAT_SECONDS) as connection:
+                await workers.remove(connection, self.id)
+        except _GONE as gone:  # the row outlives us, and means nothing once its heartbeat is old
+            log.warning("could not sign off", error=type(gone).__name__)
 
     async def _beat(self) -> None:
         while True:
@@ -61,5 +66,5 @@ class Presence:
                     if not await workers.heartbeat(connection, self.id):
                         await workers.register(connection, self.id, self._name)
                 self._heard = started
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _GONE as error:
                 log.warning("heartbeat failed", error=type(error).__name__)

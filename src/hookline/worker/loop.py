@@ -80,12 +80,18 @@ class Worker:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            async with self._pool.acquire() as connection:
-                await jobs.give_back(connection, self._presence.id)
+            await self._give_back()
         log.info("worker stopped")
         for error in (*self._broken, *ended):
             if isinstance(error, Exception):
                 raise error
+
+    async def _give_back(self) -> None:
+        try:
+            async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
+                await jobs.give_back(connection, self._presence.id)
+        except DATABASE_GONE as error:
+            log.warning("jobs in hand will be rescued: the database is not there", error=type(error).__name__)
 
     async def drain(self) -> int:
         """Run everything that is due now, then return how many jobs that was. For tests and one-off commands."""
