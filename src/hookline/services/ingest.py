@@ -77,7 +77,6 @@ def _event(
         result = to_json([ended])
     return NewEvent(
         id=new_id(),
-        job_id=new_id(),
         provider=provider,
         event_type=part.event_type,
         payload_json=part.payload,
@@ -101,7 +100,6 @@ def _malformed(
 ) -> NewEvent:
     return NewEvent(
         id=new_id(),
-        job_id=new_id(),
         provider=provider,
         event_type="malformed",
         ordering="",

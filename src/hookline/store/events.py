@@ -15,7 +15,7 @@ from hookline.store.pool import Connection
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part about to be stored, with the id of the job that will process it.
+    """A part about to be stored. The job that will process it gets the same id.
 
     latest: it names no account and goes to the provider's latest connected one, of `organization_id` if that is named
     (development's generic envelope).
@@ -24,7 +24,6 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     id: UUID
-    job_id: UUID
     provider: IntegrationProvider
     event_type: str
     payload_json: str | None = None
@@ -45,20 +44,21 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 # Routing, the event and its job in one statement. The batch travels as one JSON text, of our own making, in which a
 # payload is a string: one call writes it, where arrays cost the API process a check of every element. An address that
-# several accounts answer to makes an event for each: the first keeps the part's ids, the others get siblings of them.
+# several accounts answer to makes an event for each: the first keeps the part's id, the others get siblings of it.
 _INGEST = """
 WITH part AS MATERIALIZED (
     SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (
-        id uuid, job_id uuid, provider text, event_type text, payload_json text, address text, fallback_address text,
+        id uuid, provider text, event_type text, payload_json text, address text, fallback_address text,
         external_account_id text, contact text, ordering text, organization_id text, latest boolean, signature text,
         status text, received_at timestamptz, result text, error text, body text)
     ) WITH ORDINALITY AS p(
-        id, job_id, provider, event_type, payload_json, address, fallback_address, external_account_id, contact,
+        id, provider, event_type, payload_json, address, fallback_address, external_account_id, contact,
         ordering, claimed_organization, latest, signature, status, received_at, result, error, body, position)
 ),
 routed AS MATERIALIZED (
     SELECT p.*, r.connected_account_id, r.organization_id,
-           row_number() OVER (PARTITION BY p.id ORDER BY r.connected_account_id) AS copy
+           CASE WHEN row_number() OVER (PARTITION BY p.id ORDER BY r.connected_account_id) = 1 THEN p.id
+                ELSE sibling_id(p.id, r.connected_account_id) END AS own_id
     FROM part p
     LEFT JOIN LATERAL (
         SELECT a.connected_account_id, a.organization_id FROM account_routes a
@@ -79,8 +79,7 @@ event AS (
     INSERT INTO webhook_events (
         id, organization_id, connected_account_id, provider, event_type, payload_json, body, address, fallback_address,
         external_account_id, contact, ordering, signature, status, result, error, received_at, processed_at)
-    SELECT CASE WHEN copy = 1 THEN id ELSE sibling_id(id, connected_account_id) END,
-           organization_id, connected_account_id, provider, event_type, payload_json::json,
+    SELECT own_id, organization_id, connected_account_id, provider, event_type, payload_json::json,
            decode(body, 'base64'), address, fallback_address, external_account_id, contact, ordering, signature,
            status, result::json, error, received_at, CASE WHEN status = 'PENDING' THEN NULL ELSE received_at END
     FROM routed
@@ -88,14 +87,11 @@ event AS (
 job AS (
     INSERT INTO integration_jobs (
         id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
-    SELECT CASE WHEN copy = 1 THEN job_id ELSE sibling_id(job_id, connected_account_id) END,
-           organization_id, provider, 'PROCESS_WEBHOOK',
-           ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, connected_account_id) END || '"}')
-               ::json,
+    SELECT own_id, organization_id, provider, 'PROCESS_WEBHOOK', ('{"webhookEventId":"' || own_id || '"}')::json,
            connected_account_id, 'in:' || connected_account_id || ':' || ordering,
            job_lane('PROCESS_WEBHOOK', organization_id, 'in:' || connected_account_id || ':' || ordering)
     FROM routed WHERE connected_account_id IS NOT NULL
-    ORDER BY position, copy
+    ORDER BY position, connected_account_id
 )
 SELECT count(*) FILTER (WHERE status = 'PENDING' AND connected_account_id IS NULL) FROM routed
 """

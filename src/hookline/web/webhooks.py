@@ -28,6 +28,12 @@ PREFIX = "/api/webhooks/"
 _SIGNATURE_HEADER = b"x-hub-signature-256"
 _ORGANIZATION_HEADER = b"x-organization-id"
 _RECEIVED = b'{"status":"received"}'
+_RECEIVED_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(_RECEIVED)).encode())],
+}
+_RECEIVED_BODY = {"type": "http.response.body", "body": _RECEIVED}
 _RETRY_AFTER_SECONDS = 5
 
 WEBHOOKS = Counter("hookline_webhooks_total", "Webhooks by provider and answer", ["provider", "answer"])
@@ -106,7 +112,8 @@ class WebhookIngress:
             await problem(send, 413 if isinstance(error, BodyTooLarge) else 401, error.slug, str(error))
         else:
             self._counted[provider.name, "received"].inc()
-            await _answer(send, 200, _RECEIVED, b"application/json")
+            await send(_RECEIVED_START)
+            await send(_RECEIVED_BODY)
 
     def _verify(self, provider: Provider, body: bytes, header: str | None) -> Signature:
         """Check the signature before anything is read of the body. Neither it nor the expected one is ever shown."""

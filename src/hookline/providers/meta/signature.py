@@ -2,10 +2,7 @@
 
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
-
-_HEADER = re.compile(r"sha256=[0-9a-f]{64}", re.ASCII)
 
 
 def verify(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
@@ -15,9 +12,9 @@ def verify(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
     Every secret is tried, so that the time taken does not say which one matched.
     Source: protocol reference 1.2.
     """
-    if header is None or _HEADER.fullmatch(header) is None:
+    if header is None:
         return False
-    given = header.encode()
+    given = header.encode(errors="surrogatepass")
     matches = [hmac.compare_digest(sign(body, secret).encode(), given) for secret in secrets if secret]
     return any(matches)
 
