@@ -31,12 +31,12 @@ run: setup ## everything on port 3000: database, migrations, API, worker
 test: setup-dev ## the whole test suite
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-check: setup-dev ## what CI runs but the tests: format, lint, types, floors, docs
+check: setup-dev ## format, lint, types, floors, docs, and the tests that need no database
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest tests/docs
+	@$(BIN)/python -m pytest -n 4 tests/docs tests/domain tests/security tests/providers
 
 bench: setup-dev ## the benchmarks, one table
 	@$(BIN)/python -m bench

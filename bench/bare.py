@@ -112,6 +112,7 @@ async def _serve(ready_fd: int) -> None:
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
+        proxy_headers=False,
     )
     os.write(ready_fd, f"{listener.getsockname()[1]}\n".encode())
     await uvicorn.Server(config).serve([listener])

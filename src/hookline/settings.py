@@ -87,6 +87,8 @@ class Settings(BaseSettings):
             raise ValueError("HOOKLINE_ALLOW_UNSIGNED_WEBHOOKS may not be true in production")
         if self.production and not (self.jwt_secret or self.jwt_jwks_url):
             raise ValueError("production needs HOOKLINE_JWT_SECRET or HOOKLINE_JWT_JWKS_URL")
+        if self.worker_slots + 2 > self.database_pool_size:
+            raise ValueError("HOOKLINE_DATABASE_POOL_SIZE must be at least HOOKLINE_WORKER_SLOTS + 2")
         if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
             raise ValueError("HOOKLINE_JWT_SECRET must have 32 bytes or more")
         return self

@@ -16,7 +16,7 @@ from hookline.services.connect import connect, disconnect
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy
 from hookline.services.ingest import Ingest, events_of
 from hookline.services.process import process_due
-from hookline.services.upkeep import Upkeep, keep_up
+from hookline.services.upkeep import keep_up
 from hookline.settings import Settings
 from hookline.store.accounts import ConnectedAccount
 
@@ -63,7 +63,7 @@ class Desk:
         await self.post(body, provider)
         await self.process()
 
-    async def keep_up(self) -> Upkeep | None:
+    async def keep_up(self) -> bool:
         """Do one round of upkeep."""
         return await keep_up(self.pool, unowned_for=timedelta(days=WEEK))
 

@@ -329,9 +329,8 @@ async def kill(pool: asyncpg.Pool, desk: Desk, job: Job) -> None:
     """Let the worker of a job be silent for longer than its lease, and upkeep notice."""
     worker = (await row(pool, job))["worker_id"]
     await pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '1 minute' WHERE id = $1", worker)
-    done = await desk.keep_up()
-    assert done is not None
-    assert done.rescued == 1
+    await desk.keep_up()
+    assert (await row(pool, job))["status"] == "PENDING", "it was rescued"
 
 
 async def test_a_lost_claim_changes_nothing(

@@ -251,8 +251,15 @@ async def test_a_job_cannot_process_another_organization_s_event(desk: Desk) -> 
 
 
 async def test_a_replay_repairs_and_never_doubles(desk: Desk) -> None:
-    """Replaying everything, twice, leaves messages, statuses and the feed as they were."""
+    """Replaying everything, twice, leaves messages, statuses, notices and the feed as they were."""
     await desk.connect()
+    quality = {"display_phone_number": "1", "event": "FLAGGED", "metadata": {"phone_number_id": "phone-1"}}
+    await desk.take_in(bodies.whatsapp({"field": "phone_number_quality_update", "value": quality}))
+    stop = {"wa_id": "1", "detail": "x", "category": "marketing_messages", "value": "stop", "timestamp": 1769262485}
+    preferences = {"metadata": {"phone_number_id": "phone-1"}, "user_preferences": [stop]}
+    await desk.take_in(bodies.whatsapp({"field": "user_preferences", "value": preferences}))
+    told = {kind for kind, _ in await desk.facts()}
+    assert {"account.notice", "contact.notice"} <= told
     await desk.take_in(bodies.messages(bodies.text_message("wamid.1")))
     await desk.take_in(bodies.messages(bodies.reaction("wamid.2", "wamid.1", "👍", seconds=1)))
     await desk.take_in(bodies.messages(bodies.edit("wamid.3", "wamid.1", "Hello!", seconds=2)))
@@ -265,7 +272,7 @@ async def test_a_replay_repairs_and_never_doubles(desk: Desk) -> None:
         for event in await desk.events():
             async with desk.pool.acquire() as connection, connection.transaction():
                 await replay_event(connection, "org-1", event["id"])
-        assert await desk.process() == 6
+        assert await desk.process() == 8
         assert ([_lasting(row) for row in await desk.messages()], await desk.facts()) == before
     assert await desk.rows("SELECT * FROM held_changes") == held
     outcomes = {result["outcome"] for event in await desk.events() for result in result_of(event)}

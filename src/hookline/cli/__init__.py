@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_MENDABLE)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    except Exception as error:  # its text may quote what a customer wrote: only where it happened is told
+        print(f"hookline: {logs.outline(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,8 +65,10 @@ def _operator_commands(commands: Any) -> None:
     trace.add_argument("external_id", metavar="ID", help="the platform's id of a message, or ours")
     replay = _command(commands, "replay", "process stored webhook events again", _replay)
     replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
-    events = _command(commands, "events", "list webhook events that no account owns", _events)
-    events.add_argument("--unowned", action="store_true", required=True, help="those that wait for their account")
+    events = _command(commands, "events", "list webhook events that no organization can see", _events)
+    which = events.add_mutually_exclusive_group(required=True)
+    which.add_argument("--unowned", action="store_true", help="those that wait for their account")
+    which.add_argument("--failed", action="store_true", help="those that could not be read, and so belong to nobody")
     events.add_argument("--limit", type=int, default=50)
     for command in (trace, replay, events):
         command.add_argument("--json", action="store_true", help="for machines")
@@ -141,4 +146,4 @@ def _events(options: argparse.Namespace) -> int:
     from hookline.cli.operate import print_unowned
     from hookline.settings import read_settings
 
-    return _loop(print_unowned(read_settings(), options.limit, as_json=options.json))
+    return _loop(print_unowned(read_settings(), options.limit, failed=options.failed, as_json=options.json))

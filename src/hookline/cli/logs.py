@@ -48,6 +48,12 @@ def configure(log_format: LogFormat, level: str) -> None:
     )
 
 
+def outline(error: BaseException) -> str:
+    """Say what was raised and where, without the error's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return "\n  ".join([type(error).__name__, *(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)])
+
+
 def outline_exception(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace an exception by its class and its frames.
 

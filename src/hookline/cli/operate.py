@@ -9,6 +9,7 @@ import msgspec
 
 from hookline.bootstrap import WorkerContext, database, read_secrets, worker_context
 from hookline.domain.errors import InvalidRequest, NotFound, StartupError
+from hookline.domain.event import WebhookEventStatus
 from hookline.domain.ids import parse_id
 from hookline.domain.principal import Role
 from hookline.security.auth import development_token
@@ -114,16 +115,24 @@ async def replay_now(settings: Settings, event_ids: Sequence[str], *, as_json: b
     return 0
 
 
-async def print_unowned(settings: Settings, limit: int, *, as_json: bool) -> int:
-    """List events that wait for an account to connect."""
+async def print_unowned(settings: Settings, limit: int, *, failed: bool, as_json: bool) -> int:
+    """List nobody's events: those that wait for an account to connect, or those that could not be read."""
+    if limit < 1:
+        raise InvalidRequest("--limit must be 1 or more")
+    status = WebhookEventStatus.FAILED if failed else WebhookEventStatus.PENDING
     async with _context(settings) as context, context.pool.acquire() as connection:
-        waiting = await events.list_unowned(connection, limit)
+        waiting = await events.list_unowned(connection, status, limit)
     if as_json:
         _print_json([shapes.webhook_event(event, whole=False) for event in waiting])
         return 0
     for event in waiting:
-        print(f"{_short(event.received_at)}  {event.provider}  {event.event_type}  to {event.external_account_id}")
-    print(f"{len(waiting)} waiting" if len(waiting) < limit else f"the latest {limit}; --limit shows more")
+        what = event.error or f"to {event.external_account_id}"
+        print(f"{_short(event.received_at)}  {event.id}  {event.provider}  {event.event_type}  {what}")
+    print(
+        f"{len(waiting)} {'failed' if failed else 'waiting'}"
+        if len(waiting) < limit
+        else f"the latest {limit}; --limit shows more"
+    )
     return 0
 
 

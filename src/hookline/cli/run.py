@@ -130,6 +130,8 @@ class _Child:
             )
         finally:
             os.close(writing)
+        if self._stopping:  # asked to stop while it was being started
+            self._process.terminate()
         told = asyncio.create_task(asyncio.to_thread(_read_line, reading))
         told.add_done_callback(self._tell)
         return await self._process.wait()

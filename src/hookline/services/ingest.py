@@ -30,7 +30,12 @@ MAX_BYTES = 1024 * 1024
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 # What the database says of data that it will never take, however often it is tried.
-REFUSED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, asyncpg.IntegrityConstraintViolationError)
+REFUSED = (
+    UnicodeError,
+    asyncpg.DataError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.IntegrityConstraintViolationError,
+)
 
 UNOWNED = Counter("hookline_webhook_events_unowned_total", "Webhook events that no account owned when they came")
 
@@ -55,7 +60,11 @@ def events_of(
     try:
         parts = provider.split(body)
     except MalformedWebhook as error:
+        log.warning("a body is no webhook", provider=provider.name, reason=str(error))
         return [_malformed(provider.name, body, signature, received_at, str(error))]
+    except Exception as error:  # a mistake of ours must not lose what was signed
+        log.exception("a webhook could not be split", provider=provider.name)
+        return [_malformed(provider.name, body, signature, received_at, f"{type(error).__name__} in splitting it")]
     return [_event(provider.name, part, signature, received_at, organization_hint, latest_if_unnamed) for part in parts]
 
 
@@ -70,7 +79,7 @@ def _event(
     status, result, error = WebhookEventStatus.PENDING, None, None
     if part.failed is not None:
         status, error = WebhookEventStatus.FAILED, part.failed
-    elif reason := part.ignored or part.unsupported:
+    elif reason := part.ignored or part.unsupported or _nobodys(part, latest_if_unnamed):
         status = WebhookEventStatus.PROCESSED
         outcome = Outcome.IGNORED if part.ignored else Outcome.UNSUPPORTED
         ended = ItemResult(index=0, kind=part.event_type, external_id=None, outcome=outcome, reason=reason)
@@ -93,6 +102,10 @@ def _event(
         result=result,
         error=error,
     )
+
+
+def _nobodys(part: Part, latest_if_unnamed: bool) -> str | None:
+    return "it names no account" if part.address is None and not latest_if_unnamed else None
 
 
 def _malformed(

@@ -40,9 +40,11 @@ class IntegrationJobs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        async with self._pool.acquire() as connection:
-            await jobs.give_back(connection, self._presence.id)
-        await self._presence.__aexit__(kind, error, trace)
+        try:
+            async with self._pool.acquire() as connection:
+                await jobs.give_back(connection, self._presence.id)
+        finally:
+            await self._presence.__aexit__(kind, error, trace)
 
     async def enqueue(
         self,

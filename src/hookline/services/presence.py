@@ -12,13 +12,12 @@ import structlog
 
 from hookline.domain.ids import new_id
 from hookline.store import workers
+from hookline.store.pool import DATABASE_AWAY
 
 HEARTBEAT_SECONDS = 3.0
 # A worker that was silent for so long has lost its claims. It stops claiming well before.
 LEASE = timedelta(seconds=9)
 _CLAIMS_STOP_AFTER_SECONDS = 6.0
-
-_GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +53,7 @@ class Presence:
         try:
             async with self._pool.acquire(timeout=HEARTBEAT_SECONDS) as connection:
                 await workers.remove(connection, self.id)
-        except _GONE as gone:  # the row outlives us, and means nothing once its heartbeat is old
+        except DATABASE_AWAY as gone:  # the row outlives us, and means nothing once its heartbeat is old
             log.warning("could not sign off", error=type(gone).__name__)
 
     async def _beat(self) -> None:
@@ -66,5 +65,5 @@ class Presence:
                     if not await workers.heartbeat(connection, self.id):
                         await workers.register(connection, self.id, self._name)
                 self._heard = started
-            except _GONE as error:
+            except DATABASE_AWAY as error:
                 log.warning("heartbeat failed", error=type(error).__name__)

@@ -21,7 +21,7 @@ from hookline.services.record import Parsed, record
 from hookline.store import accounts, events, jobs
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
-from hookline.store.pool import Connection
+from hookline.store.pool import Connection, is_away
 
 Providers = Mapping[IntegrationProvider, Provider]
 
@@ -97,13 +97,11 @@ async def _record_or_halve(
         async with connection.transaction():
             results = await record(connection, [parsed for _, parsed in batch])
             await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError):
-        raise
-    except asyncpg.InternalClientError:
-        raise  # what the driver makes of a connection that broke in the middle of a COPY
     except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError):
         raise  # another transaction was at the same rows: the whole one is tried again
     except Exception as error:  # whatever it is, it must not hold up the neighbours
+        if is_away(error):
+            raise
         if len(batch) == 1:
             failed[batch[0][0].id] = _without_content(error)
             return

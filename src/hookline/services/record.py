@@ -54,6 +54,7 @@ class _Entry(msgspec.Struct):
     event: StoredEvent
     position: int
     item: Item
+    known: bool  # an earlier processing of this event applied it
     row: Message | None = None
     outcome: Outcome = Outcome.APPLIED
     reason: str | None = None
@@ -75,7 +76,12 @@ class _Entry(msgspec.Struct):
 async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, list[ItemResult]]:
     """Apply everything a batch of events says and write the feed; returns each event's results, in payload order."""
     recording = _Recording(connection)
-    entries = [_Entry(parsed.event, position, item) for parsed in batch for position, item in enumerate(parsed.items)]
+    entries = [
+        _Entry(parsed.event, position, item, known=position < len(before) and before[position] == item.kind)
+        for parsed in batch
+        for before in [_applied_before(parsed.event)]
+        for position, item in enumerate(parsed.items)
+    ]
     for order, entry in enumerate(entries):
         entry.order = order
     await recording.add_messages([entry for entry in entries if isinstance(entry.item, MessageItem)])
@@ -229,6 +235,9 @@ class _Recording:
         merged: dict[UUID, dict[str, Any]] = {}
         for entry in entries:
             item, event = _account_item(entry), entry.event
+            if entry.known:
+                entry.outcome = Outcome.DUPLICATE
+                continue
             at = item.at or event.received_at
             entry.facts.append(facts.account_notice(event.organization_id, event.connected_account_id, item, at))
             if item.metadata and event.connected_account_id in known:
@@ -243,11 +252,25 @@ class _Recording:
         """Tell what people did; say why what has no effect has none."""
         for entry in entries:
             item, event = entry.item, entry.event
-            if isinstance(item, ContactItem):
+            if isinstance(item, ContactItem) and entry.known:
+                entry.outcome = Outcome.DUPLICATE
+            elif isinstance(item, ContactItem):
                 at = item.at or event.received_at
                 entry.facts.append(facts.contact_notice(event.organization_id, event.connected_account_id, item, at))
             elif isinstance(item, SkippedItem):
                 entry.outcome, entry.reason = item.outcome, item.reason
+
+
+def _applied_before(event: StoredEvent) -> list[str | None]:
+    """Name the kinds of the items, by position, that an earlier processing of this event applied.
+
+    Messages and their changes know by themselves what has happened; a notice tells something once, also at a replay.
+    """
+    if event.result is None:
+        return []
+    results = msgspec.json.decode(event.result, type=list[ItemResult])
+    done = (Outcome.APPLIED, Outcome.DUPLICATE)
+    return [one.kind if one.outcome in done else None for one in results]
 
 
 def _account_item(entry: _Entry) -> AccountItem:

@@ -1,15 +1,15 @@
 """Upkeep: what must be looked after now and then, by whichever process gets to it; never by two at a time."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import asyncpg
-import msgspec
 import structlog
 
 from hookline.services.presence import LEASE
 from hookline.services.record import settle_held
 from hookline.store import accounts, events, held, jobs, workers
-from hookline.store.pool import Connection
+from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
@@ -19,39 +19,57 @@ _FORGET_WORKERS_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
-class Upkeep(msgspec.Struct, frozen=True):
-    """What one round did."""
-
-    rescued: int
-    adopted: int
-
-
-async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta) -> Upkeep | None:
-    """Do one round; None if another process is at it.
+async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta) -> bool:
+    """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, gives unowned events to accounts that connected since, matches held changes whose
-    message is there, and lets what waited in vain expire.
+    message is there, and lets what waited in vain expire. Each is a transaction of its own: one that fails is logged,
+    and the others go on.
     """
+    more = False
+    for step in (_rescue, _adopt, _settle, _expire):
+        try:
+            more |= await _alone(pool, step, unowned_for)
+        except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
+            log.log(30 if is_away(error) else 40, "upkeep failed", step=step.__name__, exc_info=not is_away(error))
+    return more
+
+
+_Step = Callable[[Connection, timedelta], Awaitable[bool]]
+
+
+async def _alone(pool: asyncpg.Pool, step: _Step, unowned_for: timedelta) -> bool:
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
-            return None
-        rescued = await jobs.rescue(connection, LEASE)
-        if rescued:
-            log.warning("rescued jobs of workers that are gone", jobs=rescued)
-        adopted = await _adopt(connection)
-        await settle_held(connection, await held.matched(connection, ADOPT_BATCH))
-        await held.expire(connection, unowned_for)
-        await workers.prune(connection, _FORGET_WORKERS_AFTER)
-        expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
-        if expired:
-            log.warning("unowned webhook events expired", events=expired)
-        return Upkeep(rescued, adopted)
+            return False
+        return await step(connection, unowned_for)
 
 
-async def _adopt(connection: Connection) -> int:
+async def _rescue(connection: Connection, _: timedelta) -> bool:
+    rescued = await jobs.rescue(connection, LEASE)
+    if rescued:
+        log.warning("rescued jobs of workers that are gone", jobs=rescued)
+    await workers.prune(connection, _FORGET_WORKERS_AFTER)
+    return False
+
+
+async def _adopt(connection: Connection, _: timedelta) -> bool:
     adopted = await events.adopt_unowned(connection, ADOPT_BATCH)
     if adopted:
         log.info("webhook events found their account", events=adopted)
     else:
         await accounts.settle_routes(connection)
-    return adopted
+    return adopted > 0
+
+
+async def _settle(connection: Connection, _: timedelta) -> bool:
+    await settle_held(connection, await held.matched(connection, ADOPT_BATCH))
+    return False
+
+
+async def _expire(connection: Connection, unowned_for: timedelta) -> bool:
+    await held.expire(connection, unowned_for, EXPIRE_BATCH)
+    expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
+    if expired:
+        log.warning("unowned webhook events expired", events=expired)
+    return False

@@ -117,10 +117,11 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     provider: IntegrationProvider
     payload_json: str | None
     received_at: datetime
+    result: str | None  # of an earlier processing, when this is a replay
 
 
 _READ = """
-SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_json, e.received_at
+SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_json, e.received_at, e.result
 FROM unnest($1::uuid[], $2::text[]) AS c(id, organization_id)
 JOIN webhook_events e ON e.id = c.id AND e.organization_id = c.organization_id
 """
@@ -138,6 +139,7 @@ async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> di
             provider=_PROVIDERS[record[3]],
             payload_json=record[4],
             received_at=record[5],
+            result=record[6],
         )
         for record in records
     }
@@ -275,13 +277,16 @@ async def list_page(
 
 _LIST_UNOWNED = f"""
 SELECT {_COLUMNS} FROM webhook_events
-WHERE organization_id IS NULL AND status = 'PENDING' ORDER BY id DESC LIMIT $1
+WHERE organization_id IS NULL AND status = $2 ORDER BY id DESC LIMIT $1
 """  # noqa: S608
 
 
-async def list_unowned(connection: Connection, limit: int) -> list[WebhookEvent]:
-    """List events that no account has claimed, newest first (for operators; the API never shows them)."""
-    return [_event(record) for record in await connection.fetch(_LIST_UNOWNED, limit)]
+async def list_unowned(connection: Connection, status: WebhookEventStatus, limit: int) -> list[WebhookEvent]:
+    """List nobody's events, newest first (for operators; the API never shows them).
+
+    PENDING ones wait for an account; FAILED ones could not be read, and so never be given to anybody.
+    """
+    return [_event(record) for record in await connection.fetch(_LIST_UNOWNED, limit, status)]
 
 
 _REOPEN = """
@@ -310,14 +315,19 @@ WITH candidate AS MATERIALIZED (
     WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING'
       AND NOT EXISTS (SELECT FROM account_routes b WHERE b.provider = e.provider AND b.address = e.address AND b.live)
 ),
+chosen AS MATERIALIZED (
+    SELECT event_id FROM candidate GROUP BY event_id ORDER BY event_id LIMIT $1
+),
 adopted AS MATERIALIZED (
     SELECT e.*, c.connected_account_id AS account, c.organization_id AS organization,
            row_number() OVER (PARTITION BY e.id ORDER BY c.connected_account_id) AS copy
-    FROM candidate c JOIN webhook_events e ON e.organization_id IS NULL AND e.id = c.event_id
+    FROM candidate c
+    JOIN chosen USING (event_id)
+    JOIN webhook_events e ON e.organization_id IS NULL AND e.id = c.event_id
     WHERE NOT EXISTS (
         SELECT FROM account_routes other
         WHERE other.provider = e.provider AND other.address = c.address AND other.organization_id <> c.organization_id)
-    ORDER BY e.received_at, e.id LIMIT $1
+    ORDER BY e.received_at, e.id
 ),
 owned AS (
     UPDATE webhook_events e SET organization_id = a.organization, connected_account_id = a.account

@@ -60,22 +60,26 @@ async def take(connection: Connection, keys: Iterable[Key]) -> list[HeldChange]:
 _MATCHED = """
 SELECT h.connected_account_id, h.external_id FROM held_changes h
 JOIN messages m ON m.connected_account_id = h.connected_account_id AND m.external_id = h.external_id
+WHERE h.created_at > now() - interval '5 minutes'
 LIMIT $1
 """
 
 
 async def matched(connection: Connection, limit: int) -> list[Key]:
-    """List held changes whose message is there after all: the two were committed at the same moment."""
+    """List recently held changes whose message is there after all: the two were committed at the same moment."""
     records = await connection.fetch(_MATCHED, limit)
     return [(record["connected_account_id"], record["external_id"]) for record in records]
 
 
-_EXPIRE = "DELETE FROM held_changes WHERE created_at < now() - $1::interval"
+_EXPIRE = """
+DELETE FROM held_changes WHERE (webhook_event_id, position) IN (
+    SELECT webhook_event_id, position FROM held_changes WHERE created_at < now() - $1::interval LIMIT $2)
+"""
 
 
-async def expire(connection: Connection, older_than: timedelta) -> None:
-    """Give up on messages that never came (sent by other means than this program)."""
-    await connection.execute(_EXPIRE, older_than)
+async def expire(connection: Connection, older_than: timedelta, limit: int) -> None:
+    """Give up on up to `limit` messages that never came (sent by other means than this program)."""
+    await connection.execute(_EXPIRE, older_than, limit)
 
 
 _RAISE_WATERMARK = """

@@ -10,6 +10,24 @@ from asyncpg.pool import PoolConnectionProxy
 Connection = asyncpg.Connection | PoolConnectionProxy
 Pool = asyncpg.Pool
 
+# How the driver says that the database cannot be reached, is going away, is full, or gave up on us. Nothing is wrong
+# with the data then, and it can be tried again.
+DATABASE_AWAY: tuple[type[Exception], ...] = (
+    OSError,  # time-outs too
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of a COPY
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidTransactionStateError,  # idle for too long; read-only after a fail-over
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether an error means that the database is away. What the driver cannot encode is our mistake instead."""
+    return isinstance(error, DATABASE_AWAY) and not isinstance(error, ValueError)
+
+
 # A request that gets no connection for so long is better told to come back.
 ACQUIRE_SECONDS = 5
 

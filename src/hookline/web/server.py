@@ -64,6 +64,7 @@ async def serve(context: ApiContext, stop: asyncio.Event, *, listening: Callable
         date_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=75,
+        proxy_headers=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]), name="http")

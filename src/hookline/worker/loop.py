@@ -18,6 +18,7 @@ from hookline.services.process import process_due
 from hookline.services.upkeep import keep_up
 from hookline.store import jobs
 from hookline.store.jobs import Job
+from hookline.store.pool import DATABASE_AWAY
 from hookline.worker.handlers import Handler, default_handlers
 
 UPKEEP_SECONDS = 2.0
@@ -27,16 +28,8 @@ LONGEST_WAIT_SECONDS = 0.25
 # After this much of a stop, jobs still running are left to be rescued.
 STOP_SECONDS = 20.0
 DATABASE_PAUSE_SECONDS = 1.0
-# What tells that the database could not be reached, or went away: nothing is wrong with the jobs then.
-DATABASE_GONE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what the driver makes of a connection that broke in the middle of a COPY
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
+# What keeps a finished job from being recorded as such, through no fault of its own.
+UNENDED: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +63,7 @@ class Worker:
             slots = [asyncio.create_task(self._slot(look), name=look.__name__) for look in looks]
             log.info("worker started", worker_id=str(self._presence.id), slots=len(slots))
             stopping = asyncio.create_task(self._stopping.wait())
-            await asyncio.wait([*slots, stopping], return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait([*slots, upkeep, stopping], return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
             patience = time.monotonic() + STOP_SECONDS
             await asyncio.wait(slots, timeout=STOP_SECONDS)
@@ -90,7 +83,7 @@ class Worker:
         try:
             async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
                 await jobs.give_back(connection, self._presence.id)
-        except DATABASE_GONE as error:
+        except DATABASE_AWAY as error:
             log.warning("jobs in hand will be rescued: the database is not there", error=type(error).__name__)
 
     async def drain(self) -> int:
@@ -111,12 +104,13 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 found = await look() if self._presence.may_claim else 0
-            except DATABASE_GONE as error:
+            except DATABASE_AWAY as error:
                 log.warning("the database is not there", error=type(error).__name__)
                 await self._pause(DATABASE_PAUSE_SECONDS)
                 continue
             except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError) as error:
                 log.warning("a batch is tried again", error=type(error).__name__)
+                await self._pause(SHORTEST_WAIT_SECONDS)
                 continue
             if found:
                 wait = SHORTEST_WAIT_SECONDS
@@ -150,7 +144,7 @@ class Worker:
         """Run a key's jobs. If the database goes away meanwhile, they go back to the queue when it returns."""
         try:
             await self._run_in_order(run)
-        except (*DATABASE_GONE, asyncpg.TransactionRollbackError) as error:
+        except UNENDED as error:
             log.warning("jobs could not be ended", jobs=len(run), error=type(error).__name__)
             await self._release(run)
         except Exception as error:  # a mistake of ours: the worker ends with it
@@ -195,18 +189,13 @@ class Worker:
                 async with self._pool.acquire() as connection:
                     await jobs.release(connection, batch)
                 return
-            except DATABASE_GONE:
+            except DATABASE_AWAY:
                 await self._pause(DATABASE_PAUSE_SECONDS)
 
     async def _keep_up(self) -> None:
         while True:
-            try:
-                while (did := await keep_up(self._pool, unowned_for=self._context.unowned_for)) and did.adopted:
-                    pass
-            except DATABASE_GONE as error:
-                log.warning("upkeep failed", error=type(error).__name__)
-            except asyncpg.PostgresError as error:
-                log.error("upkeep failed", error=type(error).__name__, exc_info=True)
+            while await keep_up(self._pool, unowned_for=self._context.unowned_for):
+                pass
             await asyncio.sleep(UPKEEP_SECONDS)
 
 

@@ -113,7 +113,10 @@ def test_odd_ids_come_out_the_same(
         assert [part] == the_long_way(text)
 
 
-@pytest.mark.parametrize("name", ["messages", "statuses", "message_echoes", "contacts", "metadata", "errors"])
+@pytest.mark.parametrize(
+    "name",
+    ["messages", "statuses", "message_echoes", "contacts", "metadata", "errors", "waba_info", "display_phone_number"],
+)
 @given(
     replacement=st.recursive(
         st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

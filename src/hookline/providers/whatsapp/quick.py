@@ -33,6 +33,8 @@ class _Value(msgspec.Struct, gc=False):
     messages: list[_Message] = []
     statuses: list[_Status] = []
     message_echoes: msgspec.UnsetType = msgspec.UNSET
+    waba_info: msgspec.UnsetType = msgspec.UNSET
+    display_phone_number: msgspec.UnsetType = msgspec.UNSET
     contacts: list[msgspec.Raw] = []
 
 

@@ -103,6 +103,8 @@ EVENTS = [
     "CREATE UNIQUE INDEX webhook_events_nobodys ON webhook_events (id) WHERE organization_id IS NULL",
     "CREATE INDEX webhook_events_open ON webhook_events (organization_id, status, provider, id)"
     " WHERE status <> 'PROCESSED'",
+    "CREATE INDEX webhook_events_waiting ON webhook_events (received_at)"
+    " WHERE organization_id IS NULL AND status = 'PENDING'",
     "CREATE INDEX webhook_events_unowned ON webhook_events (provider, address)"
     " WHERE organization_id IS NULL AND status = 'PENDING'",
     "CREATE INDEX webhook_events_unowned_fallback ON webhook_events (provider, fallback_address)"
@@ -208,6 +210,7 @@ MESSAGES = [
         PRIMARY KEY (webhook_event_id, position)
     )
     """,
+    "CREATE INDEX held_changes_age ON held_changes (created_at)",
     "CREATE INDEX held_changes_message ON held_changes (connected_account_id, external_id)",
     """
     CREATE TABLE contact_watermarks (
@@ -342,7 +345,7 @@ WALLS = [
     "GRANT SELECT ON account_routes TO hookline_ingest",
     "GRANT INSERT ON webhook_events, integration_jobs TO hookline_ingest",
     "GRANT SELECT, INSERT, UPDATE ON connected_accounts, account_routes TO hookline_api",
-    "GRANT SELECT ON oauth_tokens, messages, outbox TO hookline_api",
+    "GRANT SELECT ON messages, outbox TO hookline_api",
     "GRANT SELECT, UPDATE ON webhook_events TO hookline_api",
     "GRANT SELECT, INSERT, UPDATE ON integration_jobs TO hookline_api",
     "GRANT INSERT ON outbox TO hookline_api",
