@@ -13,7 +13,7 @@ from bench.samples import message_id
 from bench.stage import BenchmarkError, Round, Server, Stage
 from bench.table import Row, rates, whole
 
-CONNECTIONS = 256
+CONNECTIONS = 64
 OPEN_CONNECTIONS = 256
 POLL_SECONDS = 0.002
 _PROCESSED = """
