@@ -22,6 +22,7 @@ from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.store import events
 from hookline.store.events import NewEvent
+from hookline.store.pool import DATABASE_AWAY
 
 FLUSHERS = 2
 MAX_ROWS = 256
@@ -36,6 +37,9 @@ REFUSED = (
     asyncpg.ProgramLimitExceededError,
     asyncpg.IntegrityConstraintViolationError,
 )
+
+# Whatever else the database says: it may take the same data later.
+NOT_NOW: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 UNOWNED = Counter("hookline_webhook_events_unowned_total", "Webhook events that no account owned when they came")
 
@@ -221,7 +225,7 @@ class Ingest:
                 UNOWNED.inc(await events.ingest(connection, rows))
         except REFUSED:
             raise
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except NOT_NOW as error:
             log.error("the database did not take webhooks", events=len(rows), error=type(error).__name__)
             raise Unavailable("the database cannot take webhooks now") from None
 

@@ -30,6 +30,7 @@ from hookline.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hookline.store.pool import DATABASE_AWAY
 from hookline.web import docs, events, health, integrations, jobs, messages, webhook_events
 from hookline.web.caller import ORGANIZATION_HEADER
 from hookline.web.openapi import describe
@@ -49,17 +50,8 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
     InvalidRequest: 422,
 }
 
-# How the database says that it cannot be reached, is starting, stopping, full, or took too long.
-DATABASE_AWAY: Final[tuple[type[Exception], ...]] = (
-    Unavailable,
-    OSError,  # connection refused, reset, timed out
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.TransactionRollbackError,
-)
+# What a caller can only wait for.
+AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +101,7 @@ def _handlers() -> dict[int | type[Exception], Callable[[Request, Any], Any]]:
         RequestError: _refuse,
         RequestValidationError: _refuse_query,
         HTTPException: _refuse_route,
-        **dict.fromkeys(DATABASE_AWAY, _ask_to_retry),
+        **dict.fromkeys(AWAY, _ask_to_retry),
     }
 
 
