@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from hookline.domain.errors import StartupError
+from hookline.store.pool import API_ROLE, INGEST_ROLE
 
-API_ROLE = "hookline_api"
-INGEST_ROLE = "hookline_ingest"
 ROLES = (API_ROLE, INGEST_ROLE)
 OLDEST_POSTGRESQL = 15
 ATTEMPTS = 100

@@ -1,5 +1,6 @@
 """What Messenger and Instagram have in common as providers: entries that name the account, and messaging items."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from hookline.providers.meta.envelope import decode
 from hookline.providers.meta.routing import Leaf, Owner, Path, Share
 
 
-class EntryPlatform:
+class EntryPlatform(ABC):
     """A platform whose entries each name one account: a page, or an Instagram account.
 
     {"object": …, "entry": [{"id": ACCOUNT, "time": …, "messaging": […], "standby": […], "changes": […]}]}
@@ -44,9 +45,9 @@ class EntryPlatform:
         """
         return source.read(payload, self.object_name, self._read_source)
 
+    @abstractmethod
     def read_change(self, found: source.Source, value: dict[str, Any], index: int) -> Iterator[Item]:
         """Read what a change of one of the platform's own fields says."""
-        raise NotImplementedError
 
     def _read_source(self, found: source.Source, numbers: source.Numbers) -> Iterator[Item]:
         index = next(numbers)
