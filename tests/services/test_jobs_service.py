@@ -19,6 +19,7 @@ from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
 from hookline.services.failure import RetryPolicy
 from hookline.services.jobs import IntegrationJobs
+from hookline.store import claims
 from hookline.store import jobs as store
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
@@ -373,7 +374,7 @@ async def test_the_fence_holds_against_the_same_worker_s_later_claim(
         await kill(pool, desk, job)
         await pool.execute("UPDATE job_workers SET heartbeat_at = now()")
         assert await jobs.mark_processing(job)
-        assert await store.finish(connection, [old]) == set()
+        assert await claims.finish(connection, [old]) == set()
     assert await jobs.mark_done(job)
 
 

@@ -16,7 +16,7 @@ from tests.services.desk import Desk, result_of
 from hookline.providers import PROVIDERS
 from hookline.services.failure import DEFAULT_POLICY
 from hookline.services.process import process, process_due
-from hookline.store import jobs
+from hookline.store import claims
 
 RANKS = {"sent": 3, "failed": 4, "delivered": 5, "read": 6, "played": 7}
 TIMES = {"sent": "sent_at", "delivered": "delivered_at", "read": "read_at", "played": "read_at", "failed": "failed_at"}
@@ -146,7 +146,7 @@ async def test_message_and_status_committed_at_the_same_moment_find_each_other(d
         first, second = one.transaction(), two.transaction()
         await first.start()
         await second.start()
-        taken, others = await jobs.take(one, limit=10), await jobs.take(two, limit=10)
+        taken, others = await claims.take(one, limit=10), await claims.take(two, limit=10)
         assert (len(taken), len(others)) == (1, 1)
         await process(one, PROVIDERS, DEFAULT_POLICY, taken)
         await process(two, PROVIDERS, DEFAULT_POLICY, others)

@@ -13,7 +13,7 @@ from hookline.domain.job import (
     IntegrationJobType,
     after_failure,
 )
-from hookline.store import events, jobs
+from hookline.store import claims, events
 from hookline.store.jobs import ClaimedJob
 from hookline.store.pool import Connection
 
@@ -61,7 +61,7 @@ async def record_failure(connection: Connection, job: ClaimedJob, error: BaseExc
     )
     text = describe(error)
     webhook = job.job_type == IntegrationJobType.PROCESS_WEBHOOK
-    if not await jobs.fail(connection, job, verdict, text, releases_key=webhook):
+    if not await claims.fail(connection, job, verdict, text, releases_key=webhook):
         return False
     if webhook and (event_id := named_event(job)) is not None:
         ended = verdict.status is IntegrationJobStatus.FAILED

@@ -14,7 +14,7 @@ from hookline.domain.ids import parse_id
 from hookline.domain.job import IntegrationJobType
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, named_event, record_failure
 from hookline.services.presence import Presence
-from hookline.store import events, jobs
+from hookline.store import claims, events, jobs
 from hookline.store.jobs import Job
 from hookline.store.pool import Connection
 
@@ -42,7 +42,7 @@ class IntegrationJobs:
     ) -> None:
         try:
             async with self._pool.acquire() as connection:
-                await jobs.give_back(connection, self._presence.id)
+                await claims.give_back(connection, self._presence.id)
         finally:
             await self._presence.__aexit__(kind, error, trace)
 
@@ -74,7 +74,7 @@ class IntegrationJobs:
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_FETCH:
             raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_FETCH}")
         async with self._pool.acquire() as connection:
-            return await jobs.fetch_next(connection, limit=limit)
+            return await claims.fetch_next(connection, limit=limit)
 
     async def mark_processing(self, job: Job | UUID | str) -> bool:
         """Claim a job; False if it is not pending, somebody else has it, or an earlier job of its key is still live.
@@ -84,7 +84,7 @@ class IntegrationJobs:
         job_id = job.id if isinstance(job, Job) else _uuid(job, "job id")
         async with self._pool.acquire() as connection, connection.transaction():
             owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
-            claimed = owner and await jobs.claim_one(connection, owner, job_id, self._presence.id)
+            claimed = owner and await claims.claim_one(connection, owner, job_id, self._presence.id)
         if not claimed:
             return False
         self._claimed[claimed.id] = claimed
@@ -96,7 +96,7 @@ class IntegrationJobs:
         if claimed is None:
             return False
         async with self._pool.acquire() as connection:
-            stood = claimed.id in await jobs.finish(connection, [claimed])
+            stood = claimed.id in await claims.finish(connection, [claimed])
         self._forget(claimed)
         return stood
 

@@ -18,7 +18,7 @@ from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.failure import RetryPolicy, event_id_of, record_failure
 from hookline.services.record import Parsed, record
-from hookline.store import accounts, events, jobs
+from hookline.store import accounts, claims, events
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
 from hookline.store.pool import Connection, is_away
@@ -35,7 +35,7 @@ async def process_due(pool: asyncpg.Pool, providers: Providers, policy: RetryPol
     """
     async with pool.acquire() as connection:
         async with connection.transaction():
-            taken = await jobs.take(connection, limit=limit)
+            taken = await claims.take(connection, limit=limit)
             seen = await process(connection, providers, policy, taken)
         # Not in the transaction: its end would be waited for by everybody who notes the same accounts.
         if seen:

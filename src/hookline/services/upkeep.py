@@ -8,7 +8,7 @@ import structlog
 
 from hookline.services.presence import LEASE
 from hookline.services.record import settle_held
-from hookline.store import accounts, events, held, jobs, workers
+from hookline.store import accounts, claims, events, held, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
@@ -46,7 +46,7 @@ async def _alone(pool: asyncpg.Pool, step: _Step, unowned_for: timedelta) -> boo
 
 
 async def _rescue(connection: Connection, _: timedelta) -> bool:
-    rescued = await jobs.rescue(connection, LEASE)
+    rescued = await claims.rescue(connection, LEASE)
     if rescued:
         log.warning("rescued jobs of workers that are gone", jobs=rescued)
     await workers.prune(connection, _FORGET_WORKERS_AFTER)

@@ -16,7 +16,7 @@ from hookline.services.failure import record_failure
 from hookline.services.presence import Presence
 from hookline.services.process import process_due
 from hookline.services.upkeep import keep_up
-from hookline.store import jobs
+from hookline.store import claims
 from hookline.store.jobs import Job
 from hookline.store.pool import DATABASE_AWAY
 from hookline.worker.handlers import Handler, default_handlers
@@ -82,7 +82,7 @@ class Worker:
     async def _give_back(self) -> None:
         try:
             async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
-                await jobs.give_back(connection, self._presence.id)
+                await claims.give_back(connection, self._presence.id)
         except DATABASE_AWAY as error:
             log.warning("jobs in hand will be rescued: the database is not there", error=type(error).__name__)
 
@@ -126,7 +126,7 @@ class Worker:
         if len(self._runs) >= self._batch:
             await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
         async with self._pool.acquire() as connection, connection.transaction():
-            batch = await jobs.claim(connection, self._presence.id, limit=max(1, self._batch - len(self._runs)))
+            batch = await claims.claim(connection, self._presence.id, limit=max(1, self._batch - len(self._runs)))
         ordered = sorted(batch, key=lambda job: (*_key(job), job.seq))
         for _, run in groupby(ordered, key=_key):
             task = asyncio.create_task(self._run(list(run)), name="run")
@@ -163,7 +163,7 @@ class Worker:
             # What follows waits in the queue for as long as this one does.
             if left:
                 async with self._pool.acquire() as connection:
-                    await jobs.release(connection, left)
+                    await claims.release(connection, left)
             return
 
     async def _attempt(self, job: Job) -> Exception | None:
@@ -175,7 +175,7 @@ class Worker:
         except Exception as error:  # whatever a handler raises is an attempt that failed
             return error
         async with self._pool.acquire() as connection:
-            await jobs.finish(connection, [job])
+            await claims.finish(connection, [job])
         return None
 
     async def _fail(self, job: Job, error: Exception) -> None:
@@ -187,7 +187,7 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 async with self._pool.acquire() as connection:
-                    await jobs.release(connection, batch)
+                    await claims.release(connection, batch)
                 return
             except DATABASE_AWAY:
                 await self._pause(DATABASE_PAUSE_SECONDS)
