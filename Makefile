@@ -48,8 +48,8 @@ format: setup-dev ## put the code into its format
 lock: ## pin the dependencies anew, with hashes
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check uv
-	@$(LOCK) pyproject.toml --extra build -o requirements.txt
-	@$(LOCK) pyproject.toml --extra build --extra dev --extra bench -o requirements-dev.txt
+	@$(LOCK) pyproject.toml --extra build --extra kms -o requirements.txt
+	@$(LOCK) pyproject.toml --extra build --extra kms --extra dev --extra bench -o requirements-dev.txt
 
 clean: ## remove what make and the program made here, data included
 	rm -rf $(VENV) .hookline .ruff_cache .mypy_cache .pytest_cache .import_linter_cache
