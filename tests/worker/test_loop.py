@@ -25,9 +25,11 @@ from hookline.bootstrap import WorkerContext
 from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.providers import PROVIDERS
 from hookline.services.jobs import IntegrationJobs
+from hookline.store import claims
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker
+from hookline.worker.handlers import ENDED, Ended
 
 MOVES_AGAIN_SECONDS = 15
 
@@ -451,3 +453,20 @@ async def test_a_break_of_the_database_is_survived(
 
             await until(done, "the job is done", 15)
     assert sorted(set(seen)) == [0, 1, 2]
+
+
+async def test_a_handler_may_complete_its_job_itself(
+    context: WorkerContext, jobs: IntegrationJobs, pool: asyncpg.Pool
+) -> None:
+    """ENDED says that the job is DONE already, in the transaction of its effects: the worker touches it no more."""
+
+    async def handle(job: Job) -> Ended:
+        async with pool.acquire() as connection, connection.transaction():
+            assert await claims.finish(connection, [job]) == {job.id}
+            await connection.execute("UPDATE integration_jobs SET last_error = 'effect' WHERE id = $1", job.id)
+        return ENDED
+
+    job = await add(jobs)
+    await Worker(context, {"TEST": handle}).drain()
+    now = await row(pool, job)
+    assert (now["status"], now["last_error"], now["lease"]) == ("DONE", "effect", 1)

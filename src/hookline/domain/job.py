@@ -1,7 +1,7 @@
 """A job: a unit of work in the queue, and what becomes of it when an attempt fails."""
 
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 import msgspec
 
@@ -27,6 +27,15 @@ class IntegrationJobType(StrEnum):
     PROCESS_WEBHOOK = "PROCESS_WEBHOOK"
     SYNC_ACCOUNT = "SYNC_ACCOUNT"
     RETRY = "RETRY"
+
+
+class Ended(Enum):
+    """A handler's word that it has completed its job itself."""
+
+    ENDED = "ended"
+
+
+ENDED = Ended.ENDED
 
 
 class Verdict(msgspec.Struct, frozen=True):

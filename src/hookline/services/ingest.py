@@ -3,11 +3,8 @@
 Everything that arrives while a flush is in flight goes out with the next one: no timer, no added latency when idle.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import cast
 
 import asyncpg
 import msgspec
@@ -20,6 +17,7 @@ from hookline.domain.event import ItemResult, Outcome, Part, Signature, WebhookE
 from hookline.domain.ids import new_id
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
+from hookline.services.batching import MicroBatcher
 from hookline.store import events
 from hookline.store.events import NewEvent
 from hookline.store.pool import DATABASE_AWAY
@@ -46,10 +44,11 @@ UNOWNED = Counter("hookline_webhook_events_unowned_total", "Webhook events that 
 log = structlog.get_logger(__name__)
 
 
-class _Waiting(msgspec.Struct):
+class _Post(msgspec.Struct, frozen=True):
+    """The events of one POST, and its size in bytes."""
+
     rows: list[NewEvent]
     size: int
-    stored: "asyncio.Future[None]"
 
 
 def events_of(
@@ -133,91 +132,56 @@ class Ingest:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._queue: deque[_Waiting] = deque()
-        self._waiting_bytes = 0
-        self._flushers: set[asyncio.Task[None]] = set()
+        self._batches = MicroBatcher(
+            self._store_together, max_items=MAX_ROWS, flushers=FLUSHERS, weigh=_weight, max_weight=MAX_BYTES
+        )
 
     async def store(self, rows: list[NewEvent], size: int) -> None:
         """Commit the rows of one POST (`size` bytes), together with whatever else is waiting.
 
         Raises: Unavailable, if the database cannot take them now; nothing is stored then, or it is not known.
         """
-        if self._waiting_bytes + size > MAX_WAITING_BYTES and self._queue:
+        post = _Post(rows, size)
+        waiting = self._batches.waiting_weight
+        if waiting and waiting + _weight(post) > MAX_WAITING_BYTES:
             raise Unavailable("too much is waiting for the database")
-        waiting = _Waiting(rows, size, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._waiting_bytes += size
-        if len(self._flushers) < FLUSHERS:
-            self._flushers.add(asyncio.create_task(self._flush_until_empty()))
-        await waiting.stored
+        await self._batches.submit(post)
 
     async def close(self) -> None:
         """Wait until everything that was taken is committed or refused."""
-        await asyncio.gather(*self._flushers, return_exceptions=True)
+        await self._batches.close()
 
-    async def _flush_until_empty(self) -> None:
-        try:
-            await self._flush_all()
-        finally:
-            # At once, not in a callback: whoever comes between the two would wait for a flusher that has ended.
-            self._flushers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-
-    async def _flush_all(self) -> None:
-        while self._queue:
-            batch = self._next_batch()
-            try:
-                await self._store_together(batch)
-            except BaseException as error:
-                for one in batch:
-                    if not one.stored.done():
-                        one.stored.set_exception(Unavailable("the flush was interrupted"))
-                if not isinstance(error, Exception):
-                    raise
-                log.error("flush failed", error=type(error).__name__, exc_info=True)
-
-    def _next_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        rows = size = 0
-        while self._queue and (not batch or (rows < MAX_ROWS and size < MAX_BYTES)):
-            one = self._queue.popleft()
-            batch.append(one)
-            rows += len(one.rows)
-            size += one.size
-        self._waiting_bytes -= size
-        return batch
-
-    async def _store_together(self, batch: Sequence[_Waiting]) -> None:
+    async def _store_together(self, batch: Sequence[_Post]) -> Sequence[Exception | None]:
         """Store a batch. If the database refuses its data, halve it until the culprit stands alone."""
         try:
-            await self._insert([row for one in batch for row in one.rows])
+            await self._insert([row for post in batch for row in post.rows])
         except Unavailable as error:
-            _settle(batch, error)
+            return [error] * len(batch)
         except REFUSED as error:
             log.warning("a batch was refused for its data", posts=len(batch), error=type(error).__name__)
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                await self._store_together(batch[:middle])
-                await self._store_together(batch[middle:])
-            else:
-                await self._store_apart(batch[0], error)
-        else:
-            _settle(batch, None)
+            if len(batch) == 1:
+                return [await self._store_apart(batch[0], error)]
+            middle = len(batch) // 2
+            return [*await self._store_together(batch[:middle]), *await self._store_together(batch[middle:])]
+        except Exception as error:
+            log.error("flush failed", error=type(error).__name__, exc_info=True)
+            return [Unavailable("the flush was interrupted")] * len(batch)
+        return [None] * len(batch)
 
-    async def _store_apart(self, one: _Waiting, error: Exception) -> None:
+    async def _store_apart(self, post: _Post, error: Exception) -> Unavailable | None:
         """Store the events of one POST each on its own; what the database refuses is kept as FAILED, as bytes.
 
         A POST that is stored in part when the connection breaks is delivered again: its events are idempotent.
         """
         try:
-            for row in one.rows:
+            for row in post.rows:
                 try:
                     await self._insert([row])
                 except REFUSED:
                     await self._insert([_refused(row, error)])
         except Unavailable as unavailable:
-            _settle([one], unavailable)
-        else:
-            _settle([one], None)
+            return unavailable
+        return None
 
     async def _insert(self, rows: Sequence[NewEvent]) -> None:
         try:
@@ -250,11 +214,6 @@ def _refused(row: NewEvent, error: Exception) -> NewEvent:
     )
 
 
-def _settle(batch: Sequence[_Waiting], error: Unavailable | None) -> None:
-    for one in batch:
-        if one.stored.done():
-            continue  # the caller has gone away
-        if error is None:
-            one.stored.set_result(None)
-        else:
-            one.stored.set_exception(error)
+def _weight(post: _Post) -> int:
+    """What a POST takes of a batch: its bytes, or its share of the rows if that is more."""
+    return max(post.size, len(post.rows) * (MAX_BYTES // MAX_ROWS))

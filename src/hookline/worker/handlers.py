@@ -8,12 +8,17 @@ import msgspec
 
 from hookline.domain.errors import Conflict, NotFound, PermanentFailure
 from hookline.domain.ids import parse_id
-from hookline.domain.job import IntegrationJobType
+from hookline.domain.job import ENDED, Ended, IntegrationJobType
 from hookline.services.jobs import retry_job
 from hookline.services.replay import replay_event
 from hookline.store.jobs import Job
 
-Handler: TypeAlias = Callable[[Job], Awaitable[None]]
+__all__ = ["ENDED", "Ended", "Handler", "default_handlers"]
+
+# A handler that returns None has done its job, and the worker completes it, with others in one statement. One that
+# completes it in the transaction of its effects (`claims.finish`) returns ENDED. What it raises is a failed attempt;
+# domain/errors.py says of which kind.
+Handler: TypeAlias = Callable[[Job], Awaitable[Ended | None]]
 
 
 class _RetryPayload(msgspec.Struct, rename="camel"):

@@ -12,6 +12,7 @@ import structlog
 
 from hookline.bootstrap import WorkerContext
 from hookline.domain.errors import PermanentFailure
+from hookline.domain.job import ENDED
 from hookline.services.failure import record_failure
 from hookline.services.presence import Presence
 from hookline.services.process import process_due
@@ -48,7 +49,7 @@ class Worker:
         self._broken: list[Exception] = []
 
     def handler(self, job_type: str, handler: Handler) -> None:
-        """Register the handler of a job type. A handler that returns has done the job."""
+        """Register the handler of a job type. See worker/handlers.py for what it may return."""
         self._handlers[job_type] = handler
 
     def stop(self) -> None:
@@ -171,9 +172,11 @@ class Worker:
         if handler is None:
             return PermanentFailure(f"no handler is registered for jobs of type {job.job_type}")
         try:
-            await handler(job)
+            ended = await handler(job)
         except Exception as error:  # whatever a handler raises is an attempt that failed
             return error
+        if ended is ENDED:
+            return None
         async with self._pool.acquire() as connection:
             await claims.finish(connection, [job])
         return None
