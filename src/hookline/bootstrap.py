@@ -12,6 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import StartupError
 from hookline.providers import PROVIDERS, SETTINGS
 from hookline.providers.base import Provider
+from hookline.providers.http import HttpClient
 from hookline.security.auth import Authenticator, AuthOptions
 from hookline.security.development import made_secrets
 from hookline.services.failure import RetryPolicy
@@ -34,19 +35,25 @@ class Secrets(msgspec.Struct, frozen=True):
     auth: AuthOptions
 
 
+def read_platforms(settings: Settings) -> Mapping[str, str]:
+    """Gather what the providers' folders declare, by name; in development, make once what is not set.
+
+    Raises: StartupError, which names what production is missing.
+    """
+    values = read_provider_settings(SETTINGS, production=settings.production, simulator_url=settings.simulator_url)
+    wanted = [field.name for field in SETTINGS if field.made and not values[field.name]]
+    return values if settings.production else values | made_secrets(settings.data_dir, wanted)
+
+
 def read_secrets(settings: Settings) -> Secrets:
     """Gather the secrets from the environment; in development, make once what is not set.
 
     Raises: StartupError, which names what production is missing.
     """
-    values = read_provider_settings(SETTINGS, production=settings.production)
+    values = read_platforms(settings)
     jwt_secret = settings.jwt_secret
-    if not settings.production:
-        wanted = [field.name for field in SETTINGS if field.made and not values[field.name]]
-        made = made_secrets(settings.data_dir, [*wanted, "JWT_SECRET"])
-        values |= {name: made[name] for name in wanted}
-        if jwt_secret is None and settings.jwt_jwks_url is None:
-            jwt_secret = made["JWT_SECRET"]
+    if not settings.production and jwt_secret is None and settings.jwt_jwks_url is None:
+        jwt_secret = made_secrets(settings.data_dir, ["JWT_SECRET"])["JWT_SECRET"]
     return Secrets(
         webhook={
             name: [secret for field in provider.secret_settings for secret in split_commas(values[field])]
@@ -79,7 +86,10 @@ def retry_policy(settings: Settings) -> RetryPolicy:
 
 
 class ApiContext(msgspec.Struct, frozen=True):
-    """What the HTTP side works with. `pool` acts as the role that row-level security binds."""
+    """What the HTTP side works with. `pool` acts as the role that row-level security binds.
+
+    platforms: what the providers' folders declare, by name; with `http` their clients are made of it.
+    """
 
     settings: Settings
     providers: Mapping[IntegrationProvider, Provider]
@@ -87,6 +97,8 @@ class ApiContext(msgspec.Struct, frozen=True):
     authenticator: Authenticator
     pool: asyncpg.Pool
     ingest: Ingest
+    http: HttpClient
+    platforms: Mapping[str, str]
 
 
 @asynccontextmanager
@@ -115,15 +127,30 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
         )
         ingest = Ingest(ingest_pool)
         stack.push_async_callback(ingest.close)
-        yield ApiContext(settings, PROVIDERS, secrets, Authenticator(secrets.auth), pool, ingest)
+        http = await stack.enter_async_context(HttpClient())
+        yield ApiContext(
+            settings,
+            PROVIDERS,
+            secrets,
+            Authenticator(secrets.auth),
+            pool,
+            ingest,
+            http,
+            read_platforms(settings),
+        )
 
 
 class WorkerContext(msgspec.Struct, frozen=True):
-    """What the job side works with. `pool` acts as the owner: a worker serves every organization."""
+    """What the job side works with. `pool` acts as the owner: a worker serves every organization.
+
+    platforms: what the providers' folders declare, by name; with `http` their clients are made of it.
+    """
 
     settings: Settings
     providers: Mapping[IntegrationProvider, Provider]
     pool: asyncpg.Pool
+    http: HttpClient = msgspec.field(default_factory=HttpClient)
+    platforms: Mapping[str, str] = {}
 
     @property
     def policy(self) -> RetryPolicy:
@@ -142,12 +169,13 @@ async def worker_context(settings: Settings, database_url: str) -> AsyncIterator
 
     Raises: StartupError, if the database cannot be reached or its schema is not the code's.
     """
+    platforms = read_platforms(settings)
     await check(database_url)
     pool = await open_pool(
         database_url, size=settings.database_pool_size, application_name="hookline worker", batches=True
     )
-    async with pool:
-        yield WorkerContext(settings, PROVIDERS, pool)
+    async with pool, HttpClient() as http:
+        yield WorkerContext(settings, PROVIDERS, pool, http, platforms)
 
 
 class Hookline:

@@ -28,6 +28,7 @@ class ProviderSetting(msgspec.Struct, frozen=True):
 
     name: without the prefix. many: comma-separated values. required: production refuses to start without it.
     made: development makes a random value once when there is none. default: otherwise.
+    simulated: for a platform's URL, its path at the simulator, which is the default while that is on.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ProviderSetting(msgspec.Struct, frozen=True):
     many: bool = False
     made: bool = False
     default: str = ""
+    simulated: str = ""
 
 
 class Settings(BaseSettings):
@@ -65,6 +67,10 @@ class Settings(BaseSettings):
     jwt_jwks_url: str | None = Field(None, description="or: where the keys that verify the CRM's tokens are published")
     jwt_audience: str | None = Field(None, description="the audience that a token must name, if any")
     jwt_issuer: str | None = Field(None, description="the issuer that a token must name, if any")
+    simulator: bool | None = Field(
+        None, description="talk to the simulated platforms; default: true in development; production refuses it"
+    )
+    simulator_port: int = Field(3001, ge=0, le=65535, description="port that the simulated platforms listen on")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     max_webhook_bytes: int = Field(4 * 1024 * 1024, gt=0, description="larger webhooks are answered 413")
     max_job_attempts: int = Field(
@@ -85,6 +91,8 @@ class Settings(BaseSettings):
     def _refuse_open_doors(self) -> Self:
         if self.production and self.allow_unsigned_webhooks:
             raise ValueError("HOOKLINE_ALLOW_UNSIGNED_WEBHOOKS may not be true in production")
+        if self.production and self.simulator:
+            raise ValueError("HOOKLINE_SIMULATOR may not be true in production")
         if self.production and not (self.jwt_secret or self.jwt_jwks_url):
             raise ValueError("production needs HOOKLINE_JWT_SECRET or HOOKLINE_JWT_JWKS_URL")
         if self.worker_slots + 2 > self.database_pool_size:
@@ -102,6 +110,12 @@ class Settings(BaseSettings):
     def unsigned_webhooks_allowed(self) -> bool:
         """Whether a webhook without a signature header is taken."""
         return not self.production if self.allow_unsigned_webhooks is None else self.allow_unsigned_webhooks
+
+    @property
+    def simulator_url(self) -> str | None:
+        """Where the simulated platforms are; None if the real ones are meant."""
+        on = not self.production if self.simulator is None else self.simulator
+        return f"http://127.0.0.1:{self.simulator_port}" if on else None
 
 
 def split_commas(text: str) -> tuple[str, ...]:
@@ -127,15 +141,19 @@ def _complaint(error: dict[str, object]) -> str:
     return f"{PREFIX}{name.upper()}: {message}" if name else message
 
 
-def read_provider_settings(declared: Iterable[ProviderSetting], *, production: bool) -> dict[str, str]:
+def read_provider_settings(
+    declared: Iterable[ProviderSetting], *, production: bool, simulator_url: str | None = None
+) -> dict[str, str]:
     """Read what the providers' folders declare, as text by name; empty where nothing is set.
 
+    simulator_url: where the platforms' URLs lead by default, if the simulator stands in for them.
     Raises: StartupError in production, naming every required setting that is missing.
     """
     fields = list(declared)
     file = _env_file_values()
     values = {
-        field.name: os.environ.get(PREFIX + field.name, file.get(PREFIX + field.name, "")).strip() or field.default
+        field.name: os.environ.get(PREFIX + field.name, file.get(PREFIX + field.name, "")).strip()
+        or (simulator_url + field.simulated if simulator_url and field.simulated else field.default)
         for field in fields
     }
     missing = [f"{PREFIX}{field.name} ({field.label})" for field in fields if field.required and not values[field.name]]

@@ -12,7 +12,7 @@ FILE_NAME = "development-secrets.json"
 
 
 def made_secrets(data_dir: Path, names: Iterable[str]) -> dict[str, str]:
-    """Give every name a random value, the same one at every call. Two processes at once agree.
+    """Give every name a random value, the same one at every call; an id is a number. Two processes at once agree.
 
     Raises: StartupError, if the folder cannot be written or the file is not ours.
     """
@@ -23,12 +23,16 @@ def made_secrets(data_dir: Path, names: Iterable[str]) -> dict[str, str]:
         known = _read(path)
         missing = wanted - known.keys()
         while missing:
-            _write(path, known | {name: secrets.token_hex(32) for name in sorted(missing)}, first=not known)
+            _write(path, known | {name: _made(name) for name in sorted(missing)}, first=not known)
             known = _read(path)
             missing = wanted - known.keys()
     except (OSError, ValueError) as error:
         raise StartupError(f"{path} cannot be used: {error}. Mend or remove it, or set HOOKLINE_DATA_DIR.") from None
     return {name: known[name] for name in wanted}
+
+
+def _made(name: str) -> str:
+    return str(10**15 + secrets.randbelow(9 * 10**15)) if name.endswith("_ID") else secrets.token_hex(32)
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from hookline.settings import ProviderSetting
 
 SETTINGS = (
-    ProviderSetting("META_APP_ID", "Meta app id"),
+    ProviderSetting("META_APP_ID", "Meta app id", made=True),
     ProviderSetting(
         "META_APP_SECRETS",
         "Meta app secrets, comma-separated: all verify, the first one signs",
@@ -18,5 +18,10 @@ SETTINGS = (
         secret=True,
         required=True,
         made=True,
+    ),
+    ProviderSetting("META_GRAPH_VERSION", "version of the platforms' API that is called", default="v25.0"),
+    ProviderSetting("META_GRAPH_URL", "Meta's Graph API", default="https://graph.facebook.com", simulated="/graph"),
+    ProviderSetting(
+        "META_DIALOG_URL", "Meta's consent dialogs", default="https://www.facebook.com", simulated="/facebook"
     ),
 )
