@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookline.providers import generic
@@ -95,6 +95,7 @@ def test_what_is_ordinary(change: Callable[[dict[str, Any]], None], *, answers: 
         assert [part] == the_long_way(text)
 
 
+@example(sender="", number="0", display="x" * 513, entry_id="1", recipient="0", as_status=True)
 @given(sender=ODD, number=ODD, display=ODD, entry_id=ODD, recipient=ODD, as_status=st.booleans())
 def test_odd_ids_come_out_the_same(
     sender: Any, number: Any, display: Any, entry_id: Any, recipient: Any, *, as_status: bool

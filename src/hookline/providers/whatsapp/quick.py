@@ -94,12 +94,13 @@ def split(body: bytes) -> Part | None:
 
 def _sole_contact(value: _Value) -> str | None:
     """Name the person of the one message or status; nobody, if there are more, or the number wrote it itself."""
-    if len(value.messages) + len(value.statuses) != 1:
+    own = value.metadata.display_phone_number
+    if len(value.messages) + len(value.statuses) != 1 or len(own) > MAX_EXTERNAL_ID_BYTES:
         return None
     if value.statuses:
         contact = value.statuses[0].recipient_id
         return contact if _is_plain(contact) else None
-    contact, own = value.messages[0].sender, value.metadata.display_phone_number
+    contact = value.messages[0].sender
     return contact if _is_plain(contact) and contact != own and (not own or _is_plain(own)) else None
 
 
