@@ -1,0 +1,1 @@
+"""Messenger: what a page may send, and what it is told by webhook."""
