@@ -17,6 +17,7 @@ from hookline.simulator.faults import BEFORE, Effect, Fault, pause
 from hookline.simulator.http import Call, Reply, json_reply, text_reply
 from hookline.simulator.records import Token
 from hookline.simulator.simulator import Simulator
+from hookline.simulator.usage import uses_of
 from hookline.simulator.world import Kind, Node
 
 GRAPH = "graph"
@@ -106,6 +107,7 @@ class Graph:
         if route is None:
             raise Refusal(100, subcode=access.NO_ACCESS_SUBCODE, message=access.unsupported(node.id))
         access.require_reach(self._sim.world, token, node)
+        self._charge(call, token, node, edge)
         access.require_scopes(token, route.scopes)
         reply = _reply(await route.handler(Asked(self._sim, call, node, token)))
         if call.reply_headers:
@@ -121,6 +123,17 @@ class Graph:
             raise Refusal(100, subcode=access.NO_ACCESS_SUBCODE, message=access.unsupported(name))
         return node
 
+    def _charge(self, call: Call, token: Token, node: Node, edge: str) -> None:
+        """Count the call against the hourly budgets.
+
+        Raises: Refusal, beyond one.
+        """
+        if node.kind is Kind.PHONE_NUMBER and edge in ("messages", "marketing_messages"):
+            return  # throughput is what limits these (reference 8)
+        usage = self._sim.usage
+        headers = usage.charge(token.app_id, uses_of(self._sim.world, usage.budgets, node, edge))
+        call.reply_headers.update(headers)
+
     def _count(self, call: Call, what: str) -> None:
         self._sim.counters.calls[f"{call.method} {self._host} {what}"] += 1
 
@@ -135,7 +148,7 @@ class Graph:
                 case Effect.TIMEOUT_AFTER:
                     await pause(fault.seconds)
                 case Effect.WEBHOOKS_FIRST:
-                    await self._sim.outbox.settle()
+                    await self._sim.settle()
                 case Effect.RESET_AFTER:
                     _cut(request)
                 case Effect.BROKEN_AFTER:

@@ -65,7 +65,7 @@ async def running(options: Options) -> AsyncIterator[Simulator]:
             sim.url = f"http://{options.host}:{runner.addresses[0][1]}"
             yield sim
         finally:
-            await sim.outbox.close()
+            await sim.close()
             await runner.cleanup()
 
 

@@ -2,11 +2,17 @@
 
 import aiohttp
 
+from hookline.simulator.conduct import Conduct
 from hookline.simulator.counters import Counters
 from hookline.simulator.default import default_records
 from hookline.simulator.faults import Faults
+from hookline.simulator.files import Files
+from hookline.simulator.later import Later
+from hookline.simulator.limits import Limits
 from hookline.simulator.options import Options
 from hookline.simulator.records import Records
+from hookline.simulator.threads import Threads
+from hookline.simulator.usage import Usage
 from hookline.simulator.webhooks import Manner, Outbox
 from hookline.simulator.world import World
 
@@ -14,7 +20,8 @@ from hookline.simulator.world import World
 class Simulator:
     """The parts: `world` (what there is), `outbox` (webhooks), `faults`, `counters`, `session` (HTTP to the apps).
 
-    `url` is known once it listens.
+    And for what is said: `threads` (conversations), `conduct` (how people and platforms behave), `limits` and `usage`
+    (how much of it), `files` (media), `later` (what is still to happen). `url` is known once it listens.
     """
 
     def __init__(self, options: Options, session: aiohttp.ClientSession, records: Records | None = None) -> None:
@@ -24,4 +31,20 @@ class Simulator:
         self.outbox = Outbox(self.world, Manner(retry_factor=options.retry_factor), session)
         self.faults = Faults()
         self.counters = Counters()
+        self.conduct = Conduct()
+        self.later = Later()
+        self.threads = Threads(self.world)
+        self.limits = Limits(self.world.clock, self.counters)
+        self.usage = Usage(self.world.clock, self.counters)
+        self.files = Files(options.state_path.with_suffix(".files") if options.state_path is not None else None)
         self.url = f"http://{options.host}:{options.port}"
+
+    async def settle(self, seconds: float = 10.0) -> bool:
+        """Let everything happen that is still to happen, and wait until its webhooks are sent; whether they were."""
+        self.later.run_all()
+        return await self.outbox.settle(seconds)
+
+    async def close(self) -> None:
+        """Stop what happens by itself."""
+        self.later.close()
+        await self.outbox.close()
