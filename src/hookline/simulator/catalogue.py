@@ -7,10 +7,20 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from hookline.simulator.graph import apps, instagram, instagram_tokens, oauth, pages, people, phones, wabas
 from hookline.simulator.http import Reply
 from hookline.simulator.routes import FreeRoute, Route
 from hookline.simulator.simulator import Simulator
 
-ROUTES: tuple[Route, ...] = ()
-FREE_ROUTES: tuple[FreeRoute, ...] = ()
-PLACES: dict[str, Callable[[Simulator], Callable[[web.BaseRequest, str], Awaitable[Reply]]]] = {}
+ROUTES: tuple[Route, ...] = (
+    *apps.ROUTES,
+    *instagram.ROUTES,
+    *pages.ROUTES,
+    *people.ROUTES,
+    *phones.ROUTES,
+    *wabas.ROUTES,
+)
+FREE_ROUTES: tuple[FreeRoute, ...] = (*instagram_tokens.ROUTES, *oauth.ROUTES)
+PLACES: dict[str, Callable[[Simulator], Callable[[web.BaseRequest, str], Awaitable[Reply]]]] = {
+    instagram_tokens.INSTAGRAM_API: lambda sim: instagram_tokens.CodeExchange(sim).answer,
+}

@@ -30,7 +30,7 @@ class Effect(StrEnum):
 BEFORE = frozenset({Effect.REFUSE, Effect.BROKEN, Effect.SLOW, Effect.RESET})
 
 
-class Fault(msgspec.Struct, kw_only=True):
+class Fault(msgspec.Struct, kw_only=True, rename="camel"):
     """One fault.
 
     method, host, path: which calls, as shell patterns; the path is that after the version (`*/messages`).

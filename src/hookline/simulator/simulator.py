@@ -1,7 +1,12 @@
 """One simulator: the parts that every handler works with."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import aiohttp
 
+from hookline.simulator.behaviour import Behaviour
 from hookline.simulator.conduct import Conduct
 from hookline.simulator.counters import Counters
 from hookline.simulator.default import default_records
@@ -18,7 +23,7 @@ from hookline.simulator.world import World
 
 
 class Simulator:
-    """The parts: `world` (what there is), `outbox` (webhooks), `faults`, `counters`, `session` (HTTP to the apps).
+    """The parts: `world` (what there is), `outbox` (webhooks), `behaviour`, `faults`, `counters`, `session` (HTTP).
 
     And for what is said: `threads` (conversations), `conduct` (how people and platforms behave), `limits` and `usage`
     (how much of it), `files` (media), `later` (what is still to happen). `url` is known once it listens.
@@ -29,10 +34,12 @@ class Simulator:
         self.session = session
         self.world = World(records if records is not None else default_records(options))
         self.outbox = Outbox(self.world, Manner(retry_factor=options.retry_factor), session)
+        self.behaviour = Behaviour()
         self.faults = Faults()
         self.counters = Counters()
         self.conduct = Conduct()
         self.later = Later()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.threads = Threads(self.world)
         self.limits = Limits(self.world.clock, self.counters)
         self.usage = Usage(self.world.clock, self.counters)
@@ -41,10 +48,21 @@ class Simulator:
 
     async def settle(self, seconds: float = 10.0) -> bool:
         """Let everything happen that is still to happen, and wait until its webhooks are sent; whether they were."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
         self.later.run_all()
         return await self.outbox.settle(seconds)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done beside the calls."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Stop what happens by itself."""
         self.later.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.outbox.close()

@@ -33,7 +33,7 @@ _CONCURRENT = 32
 log = structlog.get_logger(__name__)
 
 
-class Manner(msgspec.Struct, kw_only=True):
+class Manner(msgspec.Struct, kw_only=True, rename="camel"):
     """How webhooks are delivered; control can change it.
 
     batch, batch_seconds: up to so many notices in a POST, gathered for so long. copies: how often each POST is sent.
