@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from hookline.simulator import html, pictures
 from hookline.simulator.graph import apps, instagram, instagram_tokens, oauth, pages, people, phones, wabas
 from hookline.simulator.http import Reply
+from hookline.simulator.login import facebook
+from hookline.simulator.login import instagram as instagram_login
 from hookline.simulator.routes import FreeRoute, Route
 from hookline.simulator.simulator import Simulator
 
@@ -22,5 +25,9 @@ ROUTES: tuple[Route, ...] = (
 )
 FREE_ROUTES: tuple[FreeRoute, ...] = (*instagram_tokens.ROUTES, *oauth.ROUTES)
 PLACES: dict[str, Callable[[Simulator], Callable[[web.BaseRequest, str], Awaitable[Reply]]]] = {
+    facebook.PREFIX: lambda sim: facebook.FacebookDialog(sim).answer,
+    instagram_login.PREFIX: lambda sim: instagram_login.InstagramDialog(sim).answer,
     instagram_tokens.INSTAGRAM_API: lambda sim: instagram_tokens.CodeExchange(sim).answer,
+    pictures.PREFIX: lambda sim: pictures.Pictures(sim).answer,
+    html.STATIC: lambda sim: html.Static(sim).answer,
 }

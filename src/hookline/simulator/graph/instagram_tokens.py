@@ -10,7 +10,7 @@ from aiohttp import web
 from hookline.simulator import access, grants
 from hookline.simulator.errors import InstagramRefusal, Refusal, instagram_error
 from hookline.simulator.http import Call, Reply, json_reply
-from hookline.simulator.records import App, InstagramAccount, Token, TokenKind
+from hookline.simulator.records import App, Token, TokenKind
 from hookline.simulator.routes import INSTAGRAM_GRAPH, FreeRoute
 from hookline.simulator.simulator import Simulator
 
@@ -127,11 +127,6 @@ def _reply(sim: Simulator, token: Token) -> dict[str, Any]:
         "expires_in": token.expires_at - sim.world.clock.seconds(),
         "permissions": ",".join(token.scopes),
     }
-
-
-def login_consent(account: InstagramAccount, scopes: list[str]) -> grants.Consent:
-    """What an Instagram account's owner has allowed; the account itself is whom the token is for."""
-    return grants.Consent(user_id=account.id, scopes=scopes)
 
 
 ROUTES = (
