@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from hookline.simulator import html, pictures
+from hookline.simulator import cdn, html, pictures, sending
 from hookline.simulator.graph import apps, instagram, instagram_tokens, oauth, pages, people, phones, wabas
 from hookline.simulator.http import Reply
 from hookline.simulator.login import facebook
@@ -21,12 +21,14 @@ ROUTES: tuple[Route, ...] = (
     *pages.ROUTES,
     *people.ROUTES,
     *phones.ROUTES,
+    *sending.ROUTES,
     *wabas.ROUTES,
 )
 FREE_ROUTES: tuple[FreeRoute, ...] = (*instagram_tokens.ROUTES, *oauth.ROUTES)
 PLACES: dict[str, Callable[[Simulator], Callable[[web.BaseRequest, str], Awaitable[Reply]]]] = {
     facebook.PREFIX: lambda sim: facebook.FacebookDialog(sim).answer,
     instagram_login.PREFIX: lambda sim: instagram_login.InstagramDialog(sim).answer,
+    cdn.PREFIX: cdn.place,
     instagram_tokens.INSTAGRAM_API: lambda sim: instagram_tokens.CodeExchange(sim).answer,
     pictures.PREFIX: lambda sim: pictures.Pictures(sim).answer,
     html.STATIC: lambda sim: html.Static(sim).answer,

@@ -137,6 +137,14 @@ class PhoneNumber(Record):
     syncs: list[str] = []  # coexistence: the sync types that were asked for
 
 
+class Reachability(StrEnum):
+    """Whether messages get to somebody's device."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"  # sent, and delivered once they are online again
+    UNREACHABLE = "unreachable"  # not on the platform any more, or not able to receive
+
+
 class Contact(Record):
     """Somebody on the other side. `scoped` holds their id for each account: PSID, IGSID; BSUID by business."""
 
@@ -148,7 +156,9 @@ class Contact(Record):
     country: str = "US"
     phone_hidden: bool = False  # a user name instead of a number: webhooks carry the BSUID alone (2.6)
     profile_open: bool = True  # false: the profile lookup is refused
+    reachability: Reachability = Reachability.ONLINE
     blocks: list[str] = []  # account ids that they have blocked
+    no_marketing: list[str] = []  # WhatsApp numbers from which they want no marketing
     scoped: dict[str, str] = {}
 
     @property
@@ -214,7 +224,8 @@ class Direction(StrEnum):
 class Message(Record):
     """A message in a conversation. `account_id` is the phone number's, page's or Instagram account's id.
 
-    content: the platform's own body. sender_app_id: the app that sent it, if one did.
+    content: the platform's own body. sender_app_id: the app that sent it, if one did. reactions: the newest emoji of
+    either side. error_code: why it failed.
     """
 
     id: str
@@ -229,6 +240,9 @@ class Message(Record):
     callback_data: str = ""
     reply_to: str = ""
     deleted: bool = False
+    category: str = ""  # of a template
+    error_code: int = 0
+    reactions: dict[Direction, str] = {}
 
 
 class Media(Record):
