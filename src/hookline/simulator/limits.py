@@ -42,12 +42,14 @@ class Limits:
 
         Raises: Refusal (130429).
         """
-        rates = self.rates
-        if phone.on_business_app:
-            rate = rates.number_coexistence
-        else:
-            rate = rates.number_high if phone.throughput == "HIGH" else rates.number
-        self._pass(f"number {phone.id}", rate, 130429)
+        self._pass(f"number {phone.id}", self._rate_of(phone), 130429)
+
+    def received(self, phone: PhoneNumber) -> None:
+        """Count a message that a number received: throughput is of both directions. It is never refused."""
+        rate = self._rate_of(phone)
+        if rate > 0:
+            name = f"number {phone.id}"
+            self._due[name] = max(self._due.get(name, 0.0), self._clock.now()) + 1 / rate
 
     def pair(self, thread: Thread) -> None:
         """Let one message of a number to a person pass.
@@ -80,6 +82,11 @@ class Limits:
     def reset(self) -> None:
         """Forget what was sent; the pairs' own accounts stay with the threads."""
         self._due.clear()
+
+    def _rate_of(self, phone: PhoneNumber) -> float:
+        if phone.on_business_app:
+            return self.rates.number_coexistence
+        return self.rates.number_high if phone.throughput == "HIGH" else self.rates.number
 
     def _account(self, name: str, account_id: str, kind: str, rate: float) -> None:
         if kind in ("audio", "video"):

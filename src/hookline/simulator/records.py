@@ -240,6 +240,7 @@ class Message(Record):
     callback_data: str = ""
     reply_to: str = ""
     deleted: bool = False
+    edits: int = 0
     category: str = ""  # of a template
     error_code: int = 0
     reactions: dict[Direction, str] = {}
