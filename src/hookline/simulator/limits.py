@@ -1,6 +1,6 @@
 """How fast an account may send: per number, per pair of number and person, per page and Instagram account.
 
-Source: protocol reference 8. Every limit is an evenly flowing one (GCRA): `burst` at once, then one per interval.
+Source: protocol reference 8. Every limit flows evenly: a burst at once, then as fast as the rate.
 """
 
 import msgspec
@@ -10,6 +10,8 @@ from hookline.simulator.counters import Counters
 from hookline.simulator.errors import Refusal
 from hookline.simulator.records import PhoneNumber
 from hookline.simulator.threads import Thread
+
+_ROUNDING = 1e-3  # sums of times are not exact
 
 
 class Rates(msgspec.Struct, kw_only=True, rename="camel"):
@@ -35,7 +37,7 @@ class Limits:
         self.rates = Rates()
         self._clock = clock
         self._counters = counters
-        self._due: dict[str, float] = {}  # limit and account: when the next message is due
+        self._levels: dict[str, tuple[float, float]] = {}  # limit and account: when, and how full it was then
 
     def number(self, phone: PhoneNumber) -> None:
         """Let one message of a WhatsApp number pass.
@@ -49,7 +51,7 @@ class Limits:
         rate = self._rate_of(phone)
         if rate > 0:
             name = f"number {phone.id}"
-            self._due[name] = max(self._due.get(name, 0.0), self._clock.now()) + 1 / rate
+            self._levels[name] = (self._clock.now(), self._level(name, rate) + 1)
 
     def pair(self, thread: Thread) -> None:
         """Let one message of a number to a person pass.
@@ -61,7 +63,7 @@ class Limits:
             return
         now = self._clock.now()
         due = max(thread.pair_at, now)
-        if due - now > interval * (self.rates.pair_burst - 1) + 1e-6:
+        if due - now > interval * (self.rates.pair_burst - 1) + _ROUNDING:
             raise self._over("pair", 131056, "Too many messages sent from this number to the same person.")
         thread.pair_at = due + interval
 
@@ -81,7 +83,7 @@ class Limits:
 
     def reset(self) -> None:
         """Forget what was sent; the pairs' own accounts stay with the threads."""
-        self._due.clear()
+        self._levels.clear()
 
     def _rate_of(self, phone: PhoneNumber) -> float:
         if phone.on_business_app:
@@ -97,11 +99,15 @@ class Limits:
     def _pass(self, name: str, rate: float, code: int) -> None:
         if rate <= 0:
             return
-        now = self._clock.now()
-        due = max(self._due.get(name, 0.0), now)
-        if due - now > max(1.0, rate - 1) / rate:
+        level = self._level(name, rate)
+        if level + 1 > rate + _ROUNDING:
             raise self._over(name.partition(" ")[0], code, "Message failed to send because there were too many.")
-        self._due[name] = due + 1 / rate
+        self._levels[name] = (self._clock.now(), level + 1)
+
+    def _level(self, name: str, rate: float) -> float:
+        """How many messages of the last second count still: a vessel that empties evenly."""
+        at, level = self._levels.get(name, (0.0, 0.0))
+        return max(0.0, level - (self._clock.now() - at) * rate)
 
     def _over(self, name: str, code: int, details: str) -> Refusal:
         self._counters.over_limit[name] += 1
