@@ -102,8 +102,8 @@ def unsupported(node_id: str) -> str:
 
 
 def reaches(world: World, token: Token, node: Node) -> bool:
-    """Whether a token reaches a node. A contact and a file are reached by whoever reaches their account."""
-    if node.kind in (Kind.CONTACT, Kind.MEDIA):
+    """Whether a token reaches a node. Contacts, comments and files are reached by whoever reaches their account."""
+    if node.kind in (Kind.CONTACT, Kind.COMMENT, Kind.MEDIA):
         owner = world.node(node.account_id or node.as_(Media).account_id)
         return owner is not None and reaches(world, token, owner)
     return _REACHES[node.kind](world, token, node)

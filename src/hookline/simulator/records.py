@@ -246,6 +246,19 @@ class Message(Record):
     reactions: dict[Direction, str] = {}
 
 
+class Comment(Record):
+    """A comment on a post of a page or an Instagram account. `answered`: a private reply was sent to it."""
+
+    id: str
+    account_id: str
+    contact_id: str
+    post_id: str
+    text: str
+    made_at: float
+    parent_id: str = ""
+    answered: bool = False
+
+
 class Media(Record):
     """A file. `path` is where its bytes are kept; `expires_at` the end of its id's life."""
 
@@ -289,6 +302,7 @@ class Records(Record):
     tokens: dict[str, Token] = {}
     codes: dict[str, Code] = {}
     messages: dict[str, Message] = {}
+    comments: dict[str, Comment] = {}
     media: dict[str, Media] = {}
     templates: dict[str, Template] = {}
     clock_offset_seconds: float = 0.0

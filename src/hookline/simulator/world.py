@@ -9,6 +9,7 @@ from hookline.simulator.ids import Ids
 from hookline.simulator.records import (
     App,
     Business,
+    Comment,
     Contact,
     InstagramAccount,
     Media,
@@ -40,12 +41,16 @@ class Kind(StrEnum):
     WABA = "waba"
     PHONE_NUMBER = "phone_number"
     CONTACT = "contact"  # by a PSID or IGSID
+    COMMENT = "comment"
     MEDIA = "media"
     TEMPLATE = "template"
 
 
 class Node:
-    """A node: its kind, the record, and the id it was asked for by. For a contact, `account_id` is whose id it is."""
+    """A node: its kind, the record, and the id it was asked for by.
+
+    account_id: whose contact or comment it is; empty for every other kind.
+    """
 
     __slots__ = ("account_id", "id", "kind", "record")
 
@@ -54,6 +59,11 @@ class Node:
         self.record = record
         self.id = node_id
         self.account_id = account_id
+
+    @property
+    def record_id(self) -> str:
+        """The record's own id, by whichever of its ids it was asked for."""
+        return str(getattr(self.record, "id"))  # noqa: B009 - every record that is a node has one
 
     def as_(self, expected: type[Found]) -> Found:
         """The record, which is of this type."""
@@ -94,6 +104,8 @@ class World:
                 self._know(kind, record)
         for contact in records.contacts.values():
             self._know_contact(contact)
+        for comment in records.comments.values():
+            self._know_comment(comment)
 
     # -- finding
 
@@ -196,6 +208,12 @@ class World:
         self._know_contact(contact)
         return contact
 
+    def add_comment(self, comment: Comment) -> Comment:
+        """Add a comment."""
+        self.records.comments[comment.id] = comment
+        self._know_comment(comment)
+        return comment
+
     def add_media(self, media: Media) -> Media:
         """Add a file."""
         self.records.media[media.id] = media
@@ -241,6 +259,9 @@ class World:
         if isinstance(record, InstagramAccount):  # both its ids lead to it (reference 4)
             self._nodes[record.app_scoped_id] = Node(kind, record, record.app_scoped_id)
 
+    def _know_comment(self, comment: Comment) -> None:
+        self._nodes[comment.id] = Node(Kind.COMMENT, comment, comment.id, comment.account_id)
+
     def _know_contact(self, contact: Contact) -> None:
         if contact.wa_id:
             self._phone_owners[contact.wa_id] = contact
@@ -264,6 +285,7 @@ _COLLECTIONS = {
     Kind.INSTAGRAM: "instagram_accounts",
     Kind.WABA: "wabas",
     Kind.PHONE_NUMBER: "phone_numbers",
+    Kind.COMMENT: "comments",
     Kind.MEDIA: "media",
     Kind.TEMPLATE: "templates",
 }

@@ -188,14 +188,14 @@ def _heard(sim: Simulator, phone: PhoneNumber, contact: Contact) -> None:
 def _event(sim: Simulator, phone: PhoneNumber, contact: Contact, kind: str, content: Any) -> None:
     """Tell something that is no line of the conversation, but comes as a message."""
     item = {"id": sim.world.ids.wamid(contact.wa_id), "timestamp": str(sim.world.clock.seconds()), "type": kind}
-    _put(sim, phone, contact, {"messages": [{**_from(sim, phone, contact), **item, kind: content}]})
+    _put(sim, phone, contact, {"messages": [{**sender(sim, phone, contact), **item, kind: content}]})
 
 
 def _put_message(
     sim: Simulator, phone: PhoneNumber, contact: Contact, message: Message, content: Mapping[str, Any]
 ) -> None:
     item = {"id": message.id, "timestamp": str(int(message.sent_at)), "type": message.type}
-    _put(sim, phone, contact, {"messages": [{**_from(sim, phone, contact), **item, **content}]})
+    _put(sim, phone, contact, {"messages": [{**sender(sim, phone, contact), **item, **content}]})
 
 
 def _put(
@@ -225,10 +225,13 @@ def _put(
     )
 
 
-def _from(sim: Simulator, phone: PhoneNumber, contact: Contact) -> dict[str, str]:
-    """Who wrote: by number and id, or by id alone if the number is hidden (2.6)."""
+def sender(sim: Simulator, phone: PhoneNumber, contact: Contact) -> dict[str, str]:
+    """Who wrote: by number and id; a hidden number is absent, empty, or replaced by the id, as was seen (2.6)."""
     user_id = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
-    return {"from_user_id": user_id} if contact.phone_hidden else {"from": contact.wa_id, "from_user_id": user_id}
+    if not contact.phone_hidden:
+        return {"from": contact.wa_id, "from_user_id": user_id}
+    shown = {"absent": {}, "empty": {"from": ""}, "scoped": {"from": user_id}}[sim.behaviour.hidden_phone]
+    return {**shown, "from_user_id": user_id}
 
 
 def _person(sim: Simulator, phone: PhoneNumber, contact: Contact) -> dict[str, str]:

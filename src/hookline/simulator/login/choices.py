@@ -26,5 +26,7 @@ class Group(msgspec.Struct, frozen=True):
 
 def scope_group(scopes: Iterable[str], described: Mapping[str, str]) -> Group:
     """The permissions that are asked for; all are ticked, and each can be taken away."""
-    choices = [Choice(scope, described[scope][:1].upper() + described[scope][1:], scope, checked=True) for scope in scopes]
+    choices = [
+        Choice(scope, described[scope][:1].upper() + described[scope][1:], scope, checked=True) for scope in scopes
+    ]
     return Group("What the app may do", "checkbox", "scope", choices)

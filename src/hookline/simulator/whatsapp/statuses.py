@@ -140,9 +140,11 @@ def contact_of_webhook(sim: Simulator, phone: PhoneNumber, contact: Contact) -> 
     if contact.username and contact.phone_hidden:
         profile["username"] = f"@{contact.username}"
     found: dict[str, Any] = {"profile": profile}
+    found["user_id"] = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
     if not contact.phone_hidden:
         found["wa_id"] = contact.wa_id
-    found["user_id"] = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
+    elif sim.behaviour.hidden_phone != "absent":
+        found["wa_id"] = found["user_id"] if sim.behaviour.hidden_phone == "scoped" else ""
     return found
 
 
