@@ -260,7 +260,10 @@ class Comment(Record):
 
 
 class Media(Record):
-    """A file. `path` is where its bytes are kept; `expires_at` the end of its id's life."""
+    """A file; its bytes are in files.py. `expires_at` is the end of its id's life.
+
+    link: where it lies, if it was only ever sent by link.
+    """
 
     id: str
     account_id: str
@@ -268,6 +271,7 @@ class Media(Record):
     sha256: str  # hex
     size: int
     filename: str = ""
+    link: str = ""
     expires_at: float = 0.0
 
 

@@ -11,11 +11,13 @@ import msgspec
 from hookline.simulator.errors import Refusal
 from hookline.simulator.messenger import events
 from hookline.simulator.messenger.envelope import HUMAN_AGENT, Action, Outgoing
-from hookline.simulator.records import Contact, Direction, Message, Reachability
+from hookline.simulator.records import Comment, Contact, Direction, Message, Reachability
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.threads import HUMAN_AGENT_SECONDS, WINDOW_SECONDS
+from hookline.simulator.world import Kind
 
 TYPING_SECONDS = 20
+PRIVATE_REPLY_SECONDS = 7 * 24 * 3600
 # The reactions that have a name, and the sign that is shown for each.
 REACTIONS: Mapping[str, str] = {
     "smile": "😆",
@@ -53,6 +55,39 @@ def find_person(sim: Simulator, manners: Manners, account_id: str, person_id: st
     return contact
 
 
+def find_commenter(sim: Simulator, manners: Manners, account_id: str, comment_id: str) -> tuple[Contact, Comment]:
+    """Find who made a comment that can still be replied to in private: once, within seven days.
+
+    Raises: Refusal.
+    """
+    node = sim.world.node(comment_id)
+    if node is None or node.kind is not Kind.COMMENT or node.as_(Comment).account_id != account_id:
+        raise Refusal(100, subcode=manners.unknown_subcode)
+    comment = node.as_(Comment)
+    if comment.answered:
+        raise Refusal(100, subcode=2534025)
+    if sim.world.clock.now() - comment.made_at > PRIVATE_REPLY_SECONDS:
+        raise Refusal(10, subcode=manners.window_subcode)
+    return sim.world.records.contacts[comment.contact_id], comment
+
+
+def deliver(
+    sim: Simulator, manners: Manners, account_id: str, outgoing: Outgoing, app_id: str
+) -> tuple[Contact, Message]:
+    """Take a message to a person, or a private reply to a comment; whom it went to, and what was kept.
+
+    Raises: Refusal.
+    """
+    if not outgoing.comment_id:
+        contact = find_person(sim, manners, account_id, outgoing.person_id)
+        check_window(sim, manners, account_id, contact, outgoing.tag)
+        return contact, _keep(sim, manners, account_id, contact, outgoing, app_id)
+    contact, comment = find_commenter(sim, manners, account_id, outgoing.comment_id)
+    message = _keep(sim, manners, account_id, contact, outgoing, app_id)
+    comment.answered = True
+    return contact, message
+
+
 def check_window(sim: Simulator, manners: Manners, account_id: str, contact: Contact, tag: str) -> None:
     """Hold to the window: a day after the person last wrote; a week for a human agent; other tags at any time.
 
@@ -66,7 +101,7 @@ def check_window(sim: Simulator, manners: Manners, account_id: str, contact: Con
         raise Refusal(10, subcode=manners.window_subcode)
 
 
-def keep(
+def _keep(
     sim: Simulator, manners: Manners, account_id: str, contact: Contact, outgoing: Outgoing, app_id: str
 ) -> Message:
     """Take a message: count it, put it into the conversation, and have its webhooks told.

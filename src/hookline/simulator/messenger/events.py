@@ -92,7 +92,7 @@ def _said(sim: Simulator, message: Message) -> dict[str, Any]:
     attachment = dict(message.content["attachment"])
     media = sim.world.records.media.get(str(attachment.get("payload", {}).get("attachment_id")))
     if media is not None:
-        attachment["payload"] = {"url": cdn.open_url(sim, media)}
+        attachment["payload"] = {"url": media.link or cdn.open_url(sim, media)}
     return {"attachments": [attachment]}
 
 

@@ -10,7 +10,7 @@ from hookline.simulator import access
 from hookline.simulator.errors import Refusal
 from hookline.simulator.instagram import sending as instagram
 from hookline.simulator.messenger.body import read_body
-from hookline.simulator.messenger.conversation import MESSENGER, act, check_window, find_person, keep
+from hookline.simulator.messenger.conversation import MESSENGER, act, deliver, find_person
 from hookline.simulator.messenger.envelope import Action, Outgoing, unfold
 from hookline.simulator.records import Media, Page, TokenKind
 from hookline.simulator.routes import Answer, Asked, Route
@@ -51,13 +51,24 @@ def _take(asked: Asked, page: Page, outgoing: Outgoing) -> Mapping[str, Any]:
     sim = asked.sim
     sim.limits.page(page.id, outgoing.kind)
     _check_upload(asked, page, outgoing)
-    contact = find_person(sim, MESSENGER, page.id, outgoing.person_id)
-    check_window(sim, MESSENGER, page.id, contact, outgoing.tag)
-    message = keep(sim, MESSENGER, page.id, contact, outgoing, asked.token.app_id)
-    reply = {"recipient_id": outgoing.person_id, "message_id": message.id}
+    contact, message = deliver(sim, MESSENGER, page.id, outgoing, asked.token.app_id)
+    reply = {"recipient_id": sim.world.scoped_id(contact, page.id), "message_id": message.id}
     if outgoing.reusable:
-        reply["attachment_id"] = sim.world.ids.digits("attachment", 16)
+        reply["attachment_id"] = _reusable(asked, page, outgoing)
     return reply
+
+
+def _reusable(asked: Asked, page: Page, outgoing: Outgoing) -> str:
+    """Keep where an attachment lies, to be sent again by an id."""
+    payload = outgoing.message["attachment"]["payload"]
+    if payload.get("attachment_id"):
+        return str(payload["attachment_id"])
+    media_id = asked.sim.world.ids.digits("media", 16)
+    kind = "application/octet-stream"
+    asked.sim.world.add_media(
+        Media(id=media_id, account_id=page.id, mime_type=kind, sha256="", size=0, link=payload["url"])
+    )
+    return media_id
 
 
 def _check_upload(asked: Asked, page: Page, outgoing: Outgoing) -> None:
