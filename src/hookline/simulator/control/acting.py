@@ -1,4 +1,4 @@
-"""One act: who does what, to which account, with which particulars; and how the particulars are read."""
+"""One act: who does what, to which account, with which particulars; and how particulars are read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -16,12 +16,10 @@ class Unfit(Exception):
     """An act that cannot be done as it is described. Its text is for whoever asked."""
 
 
-class Acting(msgspec.Struct, frozen=True):
-    """`contact` does something to `account`; `given` holds the particulars, as control takes them."""
+class Given(msgspec.Struct, frozen=True):
+    """The particulars of something that control asks for, as JSON gave them."""
 
     sim: Simulator
-    account: Node
-    contact: Contact
     given: Mapping[str, Any]
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -67,6 +65,13 @@ class Acting(msgspec.Struct, frozen=True):
         if not isinstance(value, dict):
             raise Unfit(f"{name} must be an object")
         return value
+
+
+class Acting(Given, frozen=True, kw_only=True):
+    """`contact` does something to `account`."""
+
+    account: Node
+    contact: Contact
 
     def message(self, name: str = "messageId") -> Message:
         """The message that a particular names; without one, the newest that the business has sent to this person.

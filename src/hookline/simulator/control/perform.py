@@ -40,7 +40,7 @@ def perform(sim: Simulator, account_id: str, contact_id: str, what: str, given: 
         raise Unfit(f"do: on this platform somebody can {', '.join(sorted(ACTS[account.kind]))}")
     _require_presence(account.kind, contact)
     try:
-        came = act(Acting(sim, account, contact, given))
+        came = act(Acting(sim, given, account=account, contact=contact))
     except Refusal as refusal:
         raise Unfit(refusal.details or refusal.message) from None
     return {"messageId": came.id} if isinstance(came, Message) else came or {}
