@@ -44,9 +44,10 @@ def default_records(options: Options) -> Records:
     return records
 
 
-def _add_app(records: Records, options: Options) -> None:
+def default_app(options: Options) -> App:
+    """Make the app of the options."""
     signup = LoginConfig(id=EMBEDDED_SIGNUP_CONFIG, scopes=[*WHATSAPP_SCOPES], embedded_signup=True)
-    records.apps[options.app_id] = App(
+    return App(
         id=options.app_id,
         secret=options.app_secret,
         name="Hookline (development)",
@@ -54,6 +55,10 @@ def _add_app(records: Records, options: Options) -> None:
         instagram_secret=options.instagram_app_secret,
         configs={signup.id: signup},
     )
+
+
+def _add_app(records: Records, options: Options) -> None:
+    records.apps[options.app_id] = default_app(options)
 
 
 def _add_people(records: Records, _options: Options) -> None:

@@ -40,11 +40,6 @@ class Ids:
         """An error's `fbtrace_id`."""
         return "A" + base64.urlsafe_b64encode(self._bytes("trace")[:16]).decode().rstrip("=")
 
-    def skip(self, how_many: int) -> None:
-        """Leave ids out: those given after the state was last saved."""
-        for kind in self.counts:
-            self.counts[kind] += how_many
-
     def _bytes(self, kind: str) -> bytes:
         number = self.counts[kind] = self.counts.get(kind, 0) + 1
         return hashlib.blake2b(f"{self._seed}/{kind}/{number}".encode(), digest_size=32).digest()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 
-class Record(msgspec.Struct, kw_only=True):
+class Record(msgspec.Struct, kw_only=True, rename="camel"):
     """One thing in the world; changed in place."""
 
 

@@ -12,9 +12,11 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
 from hookline.simulator.catalogue import FREE_ROUTES, PLACES, ROUTES
+from hookline.simulator.dashboard import keep_subscribed
 from hookline.simulator.http import Reply, text_reply
 from hookline.simulator.options import Options
 from hookline.simulator.routes import GRAPH, INSTAGRAM_GRAPH, FreeRoute, Graph, Route
+from hookline.simulator.saved import keep_saved, load
 from hookline.simulator.simulator import Simulator
 
 STOP_SECONDS = 2.0
@@ -55,18 +57,32 @@ async def running(options: Options) -> AsyncIterator[Simulator]:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        sim = Simulator(options, session)
-        server = web.Server(Application(sim), request_factory=_request)
-        runner = web.ServerRunner(server)
+        sim = Simulator(options, session, load(options))
+        runner = web.ServerRunner(web.Server(Application(sim), request_factory=_request), shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, options.host, options.port, shutdown_timeout=STOP_SECONDS, reuse_address=True)
+            site = web.TCPSite(runner, options.host, options.port, reuse_address=True)
             await site.start()
             sim.url = f"http://{options.host}:{runner.addresses[0][1]}"
-            yield sim
+            async with _beside(sim):
+                yield sim
         finally:
             await sim.close()
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _beside(sim: Simulator) -> AsyncIterator[None]:
+    """What goes on beside the calls, as long as the simulator runs."""
+    tasks = [asyncio.create_task(keep_subscribed(sim))]
+    if sim.options.state_path is not None:
+        tasks.append(asyncio.create_task(keep_saved(sim, sim.options.state_path)))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def serve(options: Options, stop: asyncio.Event, *, listening: Callable[[Simulator], None]) -> None:

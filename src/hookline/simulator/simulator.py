@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from hookline.simulator.behaviour import Behaviour
 from hookline.simulator.conduct import Conduct
@@ -32,19 +33,29 @@ class Simulator:
     def __init__(self, options: Options, session: aiohttp.ClientSession, records: Records | None = None) -> None:
         self.options = options
         self.session = session
-        self.world = World(records if records is not None else default_records(options))
-        self.outbox = Outbox(self.world, Manner(retry_factor=options.retry_factor), session)
+        self.url = f"http://{options.host}:{options.port}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._begin(records if records is not None else default_records(options))
+
+    def _begin(self, records: Records) -> None:
+        self.world = World(records)
+        self.outbox = Outbox(self.world, Manner(retry_factor=self.options.retry_factor), self.session)
         self.behaviour = Behaviour()
         self.faults = Faults()
         self.counters = Counters()
         self.conduct = Conduct()
         self.later = Later()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.threads = Threads(self.world)
         self.limits = Limits(self.world.clock, self.counters)
         self.usage = Usage(self.world.clock, self.counters)
-        self.files = Files(options.state_path.with_suffix(".files") if options.state_path is not None else None)
-        self.url = f"http://{options.host}:{options.port}"
+        state_path = self.options.state_path
+        self.files = Files(state_path.with_suffix(".files") if state_path is not None else None)
+        self.subscribed: set[str] = set()  # the objects to which it has subscribed the app by itself
+
+    async def reset(self, seed: int) -> None:
+        """Begin anew with the default world, and all switches as they were."""
+        await self.close()
+        self._begin(default_records(msgspec.structs.replace(self.options, seed=seed)))
 
     async def settle(self, seconds: float = 10.0) -> bool:
         """Let everything happen that is still to happen, and wait until its webhooks are sent; whether they were."""

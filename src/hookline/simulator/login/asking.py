@@ -65,11 +65,15 @@ def checked_response_type(query: Mapping[str, str]) -> None:
         raise Misasked("Invalid response type", "Only response_type=code is offered.")
 
 
-def send_back(asking: Asking, answer: Mapping[str, str], fragment: str = "") -> web.Response:
-    """Redirect to the app with what became of it, and the state as it was."""
+def way_back(asking: Asking, answer: Mapping[str, str], fragment: str = "") -> str:
+    """The app's address with what became of it, and the state as it was."""
     query = dict(answer)
     if asking.state:
         query["state"] = asking.state
     joint = "&" if "?" in asking.redirect_uri else "?"
-    location = f"{asking.redirect_uri}{joint}{urlencode(query)}{fragment}"
+    return f"{asking.redirect_uri}{joint}{urlencode(query)}{fragment}"
+
+
+def send(location: str) -> web.Response:
+    """Send the browser somewhere."""
     return web.Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})

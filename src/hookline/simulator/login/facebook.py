@@ -21,7 +21,8 @@ from hookline.simulator.login.asking import (
     checked_redirect,
     checked_response_type,
     checked_scopes,
-    send_back,
+    send,
+    way_back,
 )
 from hookline.simulator.login.choices import Choice, Group, scope_group
 from hookline.simulator.records import InstagramAccount, Page, TokenKind, User, Waba
@@ -33,6 +34,7 @@ _PATH = re.compile(r"^(v\d{1,2}\.\d/)?dialog/oauth/?$")
 _FRAGMENT = "#_=_"
 # Which of the dialog's own pieces of the query is no part of what the app asks.
 _PERSON = "person"
+_CHOSEN = ("scope", "page", "instagram", "waba")
 
 
 class FacebookDialog:
@@ -139,27 +141,45 @@ class FacebookDialog:
 
     # -- deciding
 
+    def answer_for(
+        self, query: Mapping[str, str], person_id: str, chosen: Mapping[str, Sequence[str] | None], *, allow: bool
+    ) -> str:
+        """Decide as somebody would who ticks `chosen` (None: leaves all ticked); where the browser is sent then.
+
+        Raises: Misasked.
+        """
+        asking = self._read(query)
+        person = self._person({_PERSON: person_id} if person_id else query)
+        offered = {group.name: [choice.value for choice in group.choices] for group in self._groups(asking, person)}
+        ticked = {name: chosen.get(name) or [] for name in _CHOSEN}
+        for name, values in offered.items():
+            given = chosen.get(name)
+            ticked[name] = values if given is None else given
+        return self._outcome(asking, person, ticked, allow=allow)
+
     def _decide(self, asking: Asking, person: User, form: Any) -> Reply:
+        chosen = {name: form.getall(name, []) for name in _CHOSEN}
+        return send(self._outcome(asking, person, chosen, allow=form.get("decision") == "allow"))
+
+    def _outcome(self, asking: Asking, person: User, chosen: Mapping[str, Sequence[str]], *, allow: bool) -> str:
         fragment = _FRAGMENT if self._sim.behaviour.facebook_fragment else ""
-        if form.get("decision") != "allow":
+        if not allow:
             refused = {
                 "error": "access_denied",
                 "error_code": "200",
                 "error_description": "Permissions error",
                 "error_reason": "user_denied",
             }
-            return send_back(asking, refused, fragment)
-        chosen = {name: form.getall(name, []) for name in ("scope", "page", "instagram", "waba")}
-        consent = self.consent(asking, person, chosen)
+            return way_back(asking, refused, fragment)
         code = grants.give_code(
             self._sim,
             asking.app,
-            consent,
+            self.consent(asking, person, chosen),
             kind=TokenKind.SYSTEM_USER if asking.signup else TokenKind.USER,
             redirect_uri=asking.redirect_uri,
             token_seconds=asking.config.token_seconds if asking.config is not None else 0,
         )
-        return send_back(asking, {"code": code.value}, fragment)
+        return way_back(asking, {"code": code.value}, fragment)
 
     def consent(self, asking: Asking, person: User, chosen: Mapping[str, Sequence[str]]) -> Consent:
         """What somebody has allowed: of what was asked for, and of what is theirs."""

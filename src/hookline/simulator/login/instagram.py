@@ -1,6 +1,6 @@
 """Instagram Login's dialog: a professional account allows an app by itself, without a page. Source: reference 5.2."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +16,8 @@ from hookline.simulator.login.asking import (
     checked_redirect,
     checked_response_type,
     checked_scopes,
-    send_back,
+    send,
+    way_back,
 )
 from hookline.simulator.login.choices import scope_group
 from hookline.simulator.records import InstagramAccount, TokenKind
@@ -93,17 +94,32 @@ class InstagramDialog:
             back_to=asking.redirect_uri,
         )
 
+    def answer_for(
+        self, query: Mapping[str, str], account_id: str, chosen: Mapping[str, Sequence[str] | None], *, allow: bool
+    ) -> str:
+        """Decide as an account's owner would who ticks `chosen`; where the browser is sent then.
+
+        Raises: Misasked.
+        """
+        asking = self._read(query)
+        account = self._account({_PERSON: account_id} if account_id else query)
+        ticked = chosen.get("scope")
+        return self._outcome(asking, account, asking.scopes if ticked is None else ticked, allow=allow)
+
     def _decide(self, asking: Asking, account: InstagramAccount, form: Any) -> Reply:
-        if form.get("decision") != "allow" or account.account_type == PERSONAL:
+        allow = form.get("decision") == "allow"
+        return send(self._outcome(asking, account, form.getall("scope", []), allow=allow))
+
+    def _outcome(self, asking: Asking, account: InstagramAccount, ticked: Sequence[str], *, allow: bool) -> str:
+        if not allow or account.account_type == PERSONAL:
             refused = {
                 "error": "access_denied",
                 "error_reason": "user_denied",
                 "error_description": "The user denied your request.",
             }
-            return send_back(asking, refused)
-        ticked = form.getall("scope", [])
+            return way_back(asking, refused)
         consent = Consent(user_id=account.id, scopes=[scope for scope in asking.scopes if scope in ticked])
         code = grants.give_code(
             self._sim, asking.app, consent, kind=TokenKind.INSTAGRAM, redirect_uri=asking.redirect_uri
         )
-        return send_back(asking, {"code": code.value}, _FRAGMENT)
+        return way_back(asking, {"code": code.value}, _FRAGMENT)
