@@ -165,7 +165,7 @@ def _read_call(request: web.BaseRequest, host: str, path: str) -> Call:
     version = ""
     if segments and _VERSION.match(segments[0]):
         version, segments = segments[0], segments[1:]
-    query = dict(request.query) if request.query_string else {}
+    query = dict(request.query) if "?" in request.raw_path else {}
     return Call(request, host, version, segments, query)
 
 

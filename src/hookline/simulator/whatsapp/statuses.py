@@ -56,15 +56,21 @@ def tell(sim: Simulator, message: Message, status: str) -> None:
     if message.status == "failed" or RANKS[status] <= RANKS.get(message.status, 0):
         return
     message.status = status
-    _put(sim, message, _status(sim, message, status), with_contact=True)
+    phone, contact = _sides(sim, message)
+    user_id = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
+    told = _status(sim, message, contact, user_id)
+    if status in ("sent", "delivered"):
+        told |= _price(sim, message)
+    _put(sim, message, phone, {"contacts": [_contact(contact, user_id)], "statuses": [told]})
 
 
 def tell_failed(sim: Simulator, message: Message, code: int, details: str = "") -> None:
     """Tell that a message was not delivered, and why."""
     message.status, message.error_code = "failed", code
-    status = _status(sim, message, "failed")
-    status["errors"] = [status_error(code, details or DETAILS.get(code, ""))]
-    _put(sim, message, status, with_contact=False)
+    phone, contact = _sides(sim, message)
+    told = _status(sim, message, contact, sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id))
+    told["errors"] = [status_error(code, details or DETAILS.get(code, ""))]
+    _put(sim, message, phone, {"statuses": [told]})
 
 
 def read_all(sim: Simulator, account_id: str, contact_id: str) -> None:
@@ -75,39 +81,38 @@ def read_all(sim: Simulator, account_id: str, contact_id: str) -> None:
             tell(sim, message, "read")
 
 
-def _put(sim: Simulator, message: Message, status: dict[str, Any], *, with_contact: bool) -> None:
-    phone, contact = _sides(sim, message)
-    value: dict[str, Any] = {
+def _put(sim: Simulator, message: Message, phone: PhoneNumber, content: dict[str, Any]) -> None:
+    value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": phone.digits, "phone_number_id": phone.id},
+        **content,
     }
-    if with_contact:
-        value["contacts"] = [contact_of_webhook(sim, phone, contact)]
-    value["statuses"] = [status]
     sim.outbox.put(
         Notice(
             object=WHATSAPP,
             entry_id=phone.waba_id,
             field="messages",
             content=value,
-            lane=f"{phone.id} {contact.id}",
+            lane=f"{phone.id} {message.contact_id}",
             phone_number_id=phone.id,
         )
     )
     sim.threads.changed_message(message)
 
 
-def _status(sim: Simulator, message: Message, status: str) -> dict[str, Any]:
-    phone, contact = _sides(sim, message)
-    found: dict[str, Any] = {"id": message.id, "status": status, "timestamp": str(sim.world.clock.seconds())}
-    if not contact.phone_hidden:
-        found["recipient_id"] = contact.wa_id
-    found["recipient_user_id"] = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
+def _status(sim: Simulator, message: Message, contact: Contact, user_id: str) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": message.id,
+        "status": message.status,
+        "timestamp": str(sim.world.clock.seconds()),
+        "recipient_id": contact.wa_id,
+        "recipient_user_id": user_id,
+    }
+    if contact.phone_hidden:
+        del told["recipient_id"]
     if message.callback_data:
-        found["biz_opaque_callback_data"] = message.callback_data
-    if status in ("sent", "delivered"):
-        found |= _price(sim, message)
-    return found
+        told["biz_opaque_callback_data"] = message.callback_data
+    return told
 
 
 def _price(sim: Simulator, message: Message) -> dict[str, Any]:
@@ -136,16 +141,16 @@ def _price(sim: Simulator, message: Message) -> dict[str, Any]:
 
 def contact_of_webhook(sim: Simulator, phone: PhoneNumber, contact: Contact) -> dict[str, Any]:
     """One of a webhook's `contacts[]`. Who hides their number is known by the business-scoped id alone (2.6)."""
-    profile = {"name": contact.name}
-    if contact.username and contact.phone_hidden:
-        profile["username"] = f"@{contact.username}"
-    found: dict[str, Any] = {"profile": profile}
-    found["user_id"] = sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id)
+    return _contact(contact, sim.world.scoped_id(contact, sim.world.business_of_phone(phone).id))
+
+
+def _contact(contact: Contact, user_id: str) -> dict[str, Any]:
     if not contact.phone_hidden:
-        found["wa_id"] = contact.wa_id
-    elif sim.behaviour.hidden_phone != "absent":
-        found["wa_id"] = found["user_id"] if sim.behaviour.hidden_phone == "scoped" else ""
-    return found
+        return {"profile": {"name": contact.name}, "wa_id": contact.wa_id, "user_id": user_id}
+    profile = {"name": contact.name}
+    if contact.username:
+        profile["username"] = f"@{contact.username}"
+    return {"profile": profile, "user_id": user_id}
 
 
 def _sides(sim: Simulator, message: Message) -> tuple[PhoneNumber, Contact]:
