@@ -38,8 +38,8 @@ check: setup-dev ## format, lint, types, floors, docs, and the tests that need n
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 4 tests/docs tests/domain tests/security tests/providers
 
-bench: setup-dev ## the benchmarks, one table
-	@$(BIN)/python -m bench
+bench: setup-dev ## the benchmarks, one table (ROWS=… some of them, or all; PEERS=all with those from npm)
+	@$(BIN)/python -m bench $(if $(filter all,$(PEERS)),--all-peers) $(ROWS)
 
 format: setup-dev ## put the code into its format
 	@$(BIN)/ruff format .

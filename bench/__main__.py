@@ -1,80 +1,88 @@
-"""`python -m bench [--quick] [ROW …]`: run the benchmarks, print the table, write docs/benchmarks.md."""
+"""`python -m bench [--quick] [--all-peers] [ROW …]`: run the benchmarks, print the table, write docs/benchmarks.md."""
 
 import argparse
 import asyncio
 import os
 import sys
 
+from bench import results
 from bench.machine import cpu_model, file_system, python_version, say, sync_milliseconds, versions
-from bench.rows import CONNECTIONS, FULL, OPEN_CONNECTIONS, QUICK, ROWS, Plan
-from bench.samples import CONTACTS
-from bench.stage import ROOT, BenchmarkError, Stage
-from bench.table import Row, page, table
+from bench.plan import FULL, QUICK, Plan
+from bench.processes import BenchmarkError
+from bench.rows import LONG, ROWS
+from bench.stage import DURABILITY, SIZES, Stage
+from bench.table import Row, table
 
-PAGE_FILE = ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("uvicorn", "uvloop", "httptools", "asyncpg", "msgspec", "fastapi")
-
-NOTES = (
-    "Everything is on one machine and shares its cores: load generator, server, database. Processor time each is what"
-    " one webhook costs each of them.",
-    f"Webhooks are WhatsApp text messages with distinct ids from {CONTACTS:,} contacts to one connected number, made"
-    " and signed before the clock starts, sent by a process of its own over keep-alive HTTP/1.1 connections"
-    f" ({CONNECTIONS} where the rate is sought, {OPEN_CONNECTIONS} where it is given).",
-    "Every round ends with a count: each webhook sent was answered 200, its message id is in webhook_events, and it has"
-    " a job. A difference stops the benchmark.",
-    "The bare limit is bench/bare.py: the same server and options, signature check, tables, batch size and writers, but"
-    " nothing is read of the body, nothing routed, and no row-level security. The two take turns on emptied tables.",
-    "Latency is measured from the moment the schedule says, not from when a connection came free, so that a pause"
-    " counts for every request that it delayed. The schedule is looked at once a millisecond, which is included.",
-    "Processing is timed by the commit timestamps of the rows (track_commit_timestamp): from the first commit of a"
-    " batch, whose events do not count, to the last. Every event must be PROCESSED and have its message.",
-    "End to end: a second connection asks every 2 ms for the messages that are due, and notes the time after each"
-    " answer: an upper bound, which includes the commit and half such a pause.",
-    "Rounds begin when other programs leave the machine alone, or after half a minute. There are no timed assertions.",
-)
 
 
 def main() -> None:
     """Run what was asked for."""
+    usual = [name for name in ROWS if name not in LONG]
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks, into one table.")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="short rounds, to try; writes no page")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; or `all` (default: the short ones)"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny numbers, to see that rows work; writes no page")
+    parser.add_argument("--all-peers", action="store_true", help="with the peers from npm")
     options = parser.parse_args()
-    if unknown := set(options.rows) - set(ROWS):
+    names = list(ROWS) if options.rows == ["all"] else options.rows or usual
+    if unknown := set(names) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    try:
-        asyncio.run(_run(options.rows or list(ROWS), QUICK if options.quick else FULL, quick=options.quick))
-    except BenchmarkError as error:
-        sys.exit(f"bench: {error}")
+    sys.exit(asyncio.run(_run(names, QUICK if options.quick else FULL, all_peers=options.all_peers)))
 
 
-async def _run(names: list[str], plan: Plan, *, quick: bool) -> None:
-    """Run rows; the page is written when all of them ran in full."""
+async def _run(names: list[str], plan: Plan, *, all_peers: bool) -> int:
+    """Run rows, whatever becomes of one of them; the page is written when there is a result of every short one."""
     rows: list[Row] = []
-    async with Stage() as stage:
+    failed = 0
+    async with Stage(all_peers=all_peers) as stage:
         facts = await _facts(stage)
         for name in names:
-            say(f"{name} …")
-            made = await ROWS[name](stage, plan)
-            say("\n".join(f"    {row.name}: {row.result} ({' · '.join(row.rounds)})" for row in made))
-            rows += made
-    for name, value in facts:
-        print(f"{name}: {value}")
+            try:
+                rows += await _row(name, stage, plan, facts)
+            except BenchmarkError as error:
+                failed += 1
+                say(f"bench: {name}: {error}")
+    for fact, value in facts.items():
+        print(f"{fact}: {value}")
     print(table(rows))
-    if names == list(ROWS) and not quick:
-        PAGE_FILE.write_text(page(rows, facts, NOTES, quick=quick))
-        say(f"written to {PAGE_FILE.relative_to(ROOT)}")
+    if not plan.quick:
+        _write_page(facts)
+    return 1 if failed else 0
 
 
-async def _facts(stage: Stage) -> list[tuple[str, str]]:
-    disk = f"{file_system(stage.folder)}, {sync_milliseconds(stage.folder):.2f} ms to make 8 KB durable (fdatasync)"
-    return [
-        ("processor", f"{cpu_model()}, {os.cpu_count()} cores"),
-        ("disk", disk),
-        ("Python", python_version()),
-        ("database", f"{await stage.postgres_version()}, embedded; {await stage.durability()}"),
-        ("packages", versions(*PACKAGES)),
-    ]
+async def _row(name: str, stage: Stage, plan: Plan, facts: dict[str, str]) -> list[Row]:
+    say(f"{name} …")
+    if not plan.quick:
+        results.forget(name)
+    made = await ROWS[name](stage, plan)
+    say("\n".join(f"    {row.name}: {row.result} ({' · '.join(row.rounds)})" for row in made))
+    if not plan.quick:
+        results.keep(name, made, facts)
+    return made
+
+
+def _write_page(facts: dict[str, str]) -> None:
+    found = results.kept(list(ROWS), facts)
+    missing = [name for name in ROWS if name not in LONG and name not in {one.name for one in found}]
+    if missing:
+        say(f"no page is written: there is no result of {', '.join(missing)}")
+        return
+    results.PAGE_FILE.write_text(results.page(found))
+    say(f"written to {results.PAGE_FILE.relative_to(results.ROOT)}")
+
+
+async def _facts(stage: Stage) -> dict[str, str]:
+    """What the numbers were made on."""
+    sync = f"{sync_milliseconds(stage.folder):.2f} ms to make 8 KB durable (fdatasync)"
+    return {
+        "processor": f"{cpu_model()}, {os.cpu_count()} cores",
+        results.DISK: f"{file_system(stage.folder)}, {sync}",
+        "Python": python_version(),
+        "database": f"{await stage.postgres_version()}, embedded; {await stage.settings((*DURABILITY, *SIZES))}",
+        "packages": versions(*PACKAGES),
+    }
 
 
 if __name__ == "__main__":

@@ -36,3 +36,8 @@ def request(series: str, number: int) -> bytes:
     body = (_BODY % {"contact": contact, "id": message_id(series, number), "at": time.time()}).encode()
     signature = hmac.digest(APP_SECRET.encode(), body, hashlib.sha256).hex().encode()
     return _REQUEST % (PATH.encode(), len(body), signature, body)
+
+
+def number_of(message: str) -> int:
+    """Tell a message's number in its series by its name."""
+    return int(message[-12:])

@@ -1,4 +1,4 @@
-"""Where the benchmarks play: a database of their own with durable settings, and the processes under test."""
+"""Where the benchmarks play: a database server of their own with durable settings, and the processes on it."""
 
 import asyncio
 import json
@@ -7,76 +7,50 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
 
-from bench.load import START_DELAY_SECONDS, Answered, Order
-from bench.machine import Others, cpu_seconds, resident_megabytes, tree_seconds
+from bench.load import Order
+from bench.loading import Loading, Round
+from bench.processes import BenchmarkError, Child, Server, log_end, stopping
 from bench.samples import APP_SECRET, MESSAGE_ID_PATH, ORGANIZATION, PHONE_NUMBER_ID
 from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
-_STOP_SECONDS = 30
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
+SIZES = ("shared_buffers", "max_wal_size", "wal_compression", "checkpoint_timeout")
 _EMPTY = "TRUNCATE webhook_events, integration_jobs, messages, held_changes, contact_watermarks, outbox"
-_STORED = f"SELECT count(DISTINCT payload_json #>> '{MESSAGE_ID_PATH}') FROM webhook_events"
-_JOBS = "SELECT count(*) FROM integration_jobs"
-
-
-class BenchmarkError(Exception):
-    """A result that would be no result: an answer without a stored event, a process that does not come up."""
-
-
-class Server(msgspec.Struct, frozen=True):
-    """A process under test; `port` is 0 if it listens on none."""
-
-    process: Process
-    port: int
-
-    @property
-    def resident_megabytes(self) -> float:
-        """How much memory it holds."""
-        return resident_megabytes(self.process.pid)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """How much processor time it has used."""
-        return cpu_seconds(self.process.pid)
-
-
-class Round(msgspec.Struct, frozen=True):
-    """One series of requests, with the processor time it took of each side, and how many cores others used."""
-
-    answered: Answered
-    server_cpu: float
-    database_cpu: float
-    others: float
-
-    @property
-    def rate(self) -> float:
-        """Requests a second that were answered 200."""
-        return self.answered.received / self.answered.seconds
+_OURS = f"WHERE organization_id = '{ORGANIZATION}'"
+_STORED = f"SELECT count(DISTINCT payload_json #>> '{MESSAGE_ID_PATH}') FROM webhook_events {_OURS}"
+_JOBS = f"SELECT count(*) FROM integration_jobs {_OURS}"
 
 
 class Stage:
-    """A database, and what runs on it. Everything is in one temporary folder, which goes with it."""
+    """A database server, and what runs on it. Everything is in one temporary folder, which goes with it.
 
-    def __init__(self) -> None:
+    `url` and `database` are Hookline's own database; other contenders get one each on the same server.
+    """
+
+    def __init__(self, *, all_peers: bool = False) -> None:
+        """all_peers: whether the contenders from npm take part."""
+        self.all_peers = all_peers
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="hookline-bench-"))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.folder.chmod(0o755)  # started as root, the database runs as another user
+        self.log_file = self.folder / "processes.log"
         await self._start()
         return self
 
@@ -97,11 +71,20 @@ class Stage:
             await self._stack.aclose()
             raise
 
+    async def create_database(self, name: str) -> str:
+        """Make an empty database on the same server; its URL."""
+        await self.database.execute(f"CREATE DATABASE {name}")
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+    async def drop_database(self, name: str) -> None:
+        """Remove it again, whoever is connected."""
+        await self.database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
     @asynccontextmanager
     async def server(self, *command: str) -> AsyncIterator[Server]:
         """Run a Python module as a process until it is done with; entered once it says that it is ready."""
         reading, writing = os.pipe()
-        with (self.folder / "processes.log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             arguments = [part.replace("READY", str(writing)) for part in command]
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *arguments, cwd=self.folder, env=self.environment(), stdin=DEVNULL,
@@ -109,13 +92,13 @@ class Stage:
             )  # fmt: skip
         os.close(writing)
         try:
-            said = (await asyncio.to_thread(os.read, reading, 100)).decode().strip()
-            if not said:
-                raise BenchmarkError(f"{command[0]} did not start:\n{self._log_end()}")
-            yield Server(process, int(said) if said.isdigit() else 0)
+            async with stopping(process):
+                said = (await asyncio.to_thread(os.read, reading, 100)).decode().strip()
+                if not said:
+                    raise BenchmarkError(f"{command[0]} did not start:\n{log_end(self.log_file)}")
+                yield Server(process, int(said) if said.isdigit() else 0)
         finally:
             os.close(reading)
-            await _stop(process)
 
     def api(self) -> AbstractAsyncContextManager[Server]:
         """`hookline api`, one process."""
@@ -124,6 +107,19 @@ class Stage:
     def worker(self) -> AbstractAsyncContextManager[Server]:
         """`hookline worker`, one process."""
         return self.server("hookline", "worker", "--ready-fd", "READY")
+
+    @asynccontextmanager
+    async def child(self, command: Sequence[str], order: msgspec.Struct) -> AsyncIterator[Child]:
+        """Run a process that takes an order; entered once it says that it is ready."""
+        with self.log_file.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=self.folder, env=self.environment(), stdin=PIPE, stdout=PIPE, stderr=log
+            )
+        async with stopping(process):
+            child = Child(process, 0, command[-1], self.log_file)
+            await child.tell(msgspec.json.encode(order))
+            await child.hear("ready")
+            yield child
 
     def environment(self) -> dict[str, str]:
         """Development's settings with this database, and nothing of the caller's own."""
@@ -136,9 +132,6 @@ class Stage:
             "HOOKLINE_DATA_DIR": str(self.folder / "data"),
             "HOOKLINE_META_APP_SECRETS": APP_SECRET,
         }
-
-    def _log_end(self) -> str:
-        return (self.folder / "processes.log").read_text(errors="replace")[-2000:]
 
     async def empty(self) -> None:
         """Forget all webhooks, and leave the database nothing to catch up with."""
@@ -169,6 +162,12 @@ class Stage:
         output, _ = await process.communicate()
         return output.decode().strip()
 
+    @asynccontextmanager
+    async def loading(self, order: Order) -> AsyncIterator[Loading]:
+        """Start the generator, with its requests made and its connections open."""
+        async with self.child([sys.executable, "-m", "bench.load"], order) as child:
+            yield Loading(child, order, self.folder)
+
     async def load(self, server: Server, order: Order, *, counted: bool = True) -> Round:
         """Let the generator carry out an order. counted: every answered webhook must be stored, with a job.
 
@@ -180,25 +179,12 @@ class Stage:
             await self.require_stored(round_.answered.received, order.count)
         return round_
 
-    @asynccontextmanager
-    async def loading(self, order: Order) -> "AsyncIterator[Loading]":
-        """Start the generator, with its requests made and its connections open."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bench.load", cwd=self.folder, env=self.environment(), stdin=PIPE, stdout=PIPE,
-        )  # fmt: skip
-        try:
-            loading = Loading(process, self.folder)
-            await loading.prepare(order)
-            yield loading
-        finally:
-            await _stop(process)
-
-    async def require_stored(self, answered: int, sent: int) -> None:
+    async def require_stored(self, answered: int, sent: int, *, stored: str = _STORED, jobs: str = _JOBS) -> None:
         """Every webhook answered 200 is in the database, and has a job; and all were answered so."""
-        stored, jobs = await self.database.fetchval(_STORED), await self.database.fetchval(_JOBS)
-        if not (answered == sent == stored == jobs):
+        in_events, in_jobs = await self.database.fetchval(stored), await self.database.fetchval(jobs)
+        if not (answered == sent == in_events == in_jobs):
             raise BenchmarkError(
-                f"sent {sent}, answered 200 {answered}, stored {stored}, jobs {jobs}\n{self._log_end()}"
+                f"sent {sent}, answered 200 {answered}, stored {in_events}, jobs {in_jobs}\n{log_end(self.log_file)}"
             )
 
     async def postgres_version(self) -> str:
@@ -206,63 +192,6 @@ class Stage:
         found = re.match(r"PostgreSQL [\d.]+", await self.database.fetchval("SELECT version()"))
         return found.group() if found else "PostgreSQL"
 
-    async def durability(self) -> str:
-        """Say what makes a commit durable, as the server has it."""
-        names = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
+    async def settings(self, names: Sequence[str]) -> str:
+        """Say how the server has these settings."""
         return ", ".join([f"{name} {await self.database.fetchval(f'SHOW {name}')}" for name in names])
-
-
-class Loading:
-    """A generator that waits for the word."""
-
-    def __init__(self, process: Process, folder: Path) -> None:
-        self._process, self._folder = process, folder
-
-    async def prepare(self, order: Order) -> None:
-        """Hand over the order and wait until everything is made."""
-        self._answer_file = self._folder / order.answer_file
-        await self._write(msgspec.json.encode(order))
-        if (await self._read()).strip() != b"ready":
-            raise BenchmarkError("the load generator did not start")
-
-    async def run(self, server: Server) -> Round:
-        """Let it begin; what came of it."""
-        others, ours, own, used = Others(), tree_seconds(), time.process_time(), server.cpu_seconds
-        await self.begin()
-        answered = await self.end()
-        server_cpu = server.cpu_seconds - used
-        mine = time.process_time() - own
-        database = tree_seconds() - ours - server_cpu - answered.cpu_seconds - mine
-        return Round(answered, server_cpu, max(0.0, database), others.cores())
-
-    async def begin(self) -> float:
-        """Let it begin at a moment of the monotonic clock, which all processes share; that moment."""
-        start = time.monotonic() + START_DELAY_SECONDS
-        await self._write(repr(start).encode())
-        return start
-
-    async def end(self) -> Answered:
-        """Wait for what came of it."""
-        said = await self._read()
-        if said.strip() != b"done":
-            raise BenchmarkError(f"the load generator said {said!r}, exit code {self._process.returncode}")
-        return msgspec.json.decode(self._answer_file.read_bytes(), type=Answered)
-
-    async def _write(self, line: bytes) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(line + b"\n")
-        await self._process.stdin.drain()
-
-    async def _read(self) -> bytes:
-        assert self._process.stdout
-        return await self._process.stdout.readline()
-
-
-async def _stop(process: Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -1,0 +1,97 @@
+"""How soon a job begins: one at a time into an idle queue, and at a steady rate; ours and the peers.
+
+From the moment at which the job is to be enqueued, in a process of its own, to the first line of its handler.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+from bench.contenders.base import Configuration, Queue
+from bench.contenders.hookline import UNORDERED, HooklineQueue
+from bench.contenders.peers import contenders
+from bench.machine import Others, wait_for_quiet
+from bench.plan import Plan
+from bench.processes import BenchmarkError
+from bench.stage import Stage
+from bench.table import Row, latency_row
+
+# What comes before does not count: connections and plans are made.
+WARM_UP_JOBS = 3
+# A worker has said that it begins; now it listens, and looks once.
+SETTLE_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+SOON_SECONDS = 0.1
+
+
+async def job_latency(stage: Stage, plan: Plan) -> list[Row]:
+    """Every contender in every configuration; but ours only once, as single jobs follow no others."""
+    pairs = []
+    for queue in contenders(stage):
+        configurations: Sequence[Configuration] = queue.configurations
+        if isinstance(queue, HooklineQueue):
+            configurations = (UNORDERED,)
+        async with queue:
+            pairs += [await _pair(queue, configuration, plan) for configuration in configurations]
+    return [idle for idle, _ in pairs] + [steady for _, steady in pairs]
+
+
+async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple[Row, Row]:
+    await queue.empty()
+    await queue.configure(configuration)
+    await queue.settle()
+    wait_for_quiet(plan.patience_seconds)
+    idle, steady = _schedule(plan)
+    busy = Others()
+    latencies = await timed(queue, configuration, idle + steady)
+    others = [busy.cores()]
+    if (done := await queue.done()) != len(latencies):
+        raise BenchmarkError(f"{queue.name}: {len(latencies)} jobs have begun, and {done} are recorded as done")
+    label, said = configuration.label, configuration.said
+    return (
+        latency_row(
+            f"job into an idle queue: {label}",
+            "job_latency",
+            [latencies[WARM_UP_JOBS : len(idle)]],
+            detail=f"{plan.idle_jobs} jobs; {said}",
+            others=others,
+        ),
+        latency_row(
+            f"jobs at {plan.steady_rate}/s: {label}",
+            "job_latency",
+            [latencies[len(idle) :]],
+            detail=f"{len(steady)} jobs; {said}",
+            others=others,
+        ),
+    )
+
+
+def _schedule(plan: Plan) -> tuple[list[float], list[float]]:
+    """Single jobs at uneven distances, so that they meet a poller at any time; then many at even ones."""
+    chance = random.Random(1)
+    idle, at = [], 0.1
+    for _ in range(WARM_UP_JOBS + plan.idle_jobs):
+        idle.append(at)
+        at += plan.idle_pause_seconds * chance.uniform(0.5, 1.5)
+    return idle, [at + number / plan.steady_rate for number in range(int(plan.steady_rate * plan.steady_seconds))]
+
+
+async def timed(
+    queue: Queue, configuration: Configuration, offsets: list[float], *, organizations: int = 1
+) -> list[float]:
+    """Enqueue by schedule beside one worker; how many seconds each job waited, in the schedule's order.
+
+    Raises: BenchmarkError, if a job was not run, or was run twice.
+    """
+    async with queue.worker(configuration, timed=len(offsets)) as worker:
+        await asyncio.sleep(SETTLE_SECONDS)
+        async with queue.sender(configuration, offsets, organizations=organizations) as sender:
+            await sender.tell(repr(time.monotonic() + SOON_SECONDS).encode())
+            await sender.hear("sent", offsets[-1] + PATIENCE_SECONDS)
+            await worker.child.hear("timed", PATIENCE_SECONDS)
+            await sender.dismiss()
+        latencies = dict((await worker.dismiss()).latencies)
+    if len(latencies) != len(offsets):
+        raise BenchmarkError(f"{queue.name}: of {len(offsets)} jobs {len(latencies)} have begun")
+    return [latencies[at] for at in sorted(latencies)]
