@@ -18,6 +18,10 @@ class BenchmarkError(Exception):
     """A result that would be no result: an answer without a stored event, a process that does not come up."""
 
 
+class SilentError(BenchmarkError):
+    """A process did not say in time what it was to say."""
+
+
 class Server(msgspec.Struct, frozen=True):
     """A process under test; `port` is 0 if it listens on none."""
 
@@ -50,10 +54,13 @@ class Child(Server, frozen=True):
     async def hear(self, word: str, seconds: float = START_SECONDS) -> str:
         """Wait for a line that begins with `word`; what follows the word.
 
-        Raises: TimeoutError; BenchmarkError, if it says anything else, or ends.
+        Raises: SilentError, if it takes longer; BenchmarkError, if it says anything else, or ends.
         """
         assert self.process.stdout
-        said = (await asyncio.wait_for(self.process.stdout.readline(), seconds)).decode().strip()
+        try:
+            said = (await asyncio.wait_for(self.process.stdout.readline(), seconds)).decode().strip()
+        except TimeoutError:
+            raise SilentError(f"{self.name} did not say {word!r} within {seconds:.0f} s") from None
         first, _, rest = said.partition(" ")
         if first != word:
             raise BenchmarkError(f"{self.name} said {said!r} instead of {word!r}\n{log_end(self.log_file)}")

@@ -16,7 +16,8 @@ from bench.stage import Stage
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """One way to run a contender. said: for the table; options: for its worker process; keys: ordering keys in use.
 
-    best: whether it is the best that its documentation knows.
+    best: whether it is the best that its documentation knows. seconds_each: how long a job takes if that is by design:
+    single jobs are enqueued further apart then, and no steady rate is tried.
     """
 
     label: str
@@ -24,6 +25,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     keys: int = 0
     best: bool = False
+    seconds_each: float = 0
 
 
 class Queue:

@@ -125,7 +125,7 @@ class PgBossQueue(NodeQueue):
     finished = "SELECT count(*) FROM pgboss.job WHERE name IN ('nothing', 'timed') AND state = 'completed'"
     unfinished = "SELECT EXISTS(SELECT FROM pgboss.job WHERE name IN ('nothing', 'timed') AND state < 'completed')"
     configurations = (
-        Configuration(label=_label(name, "default"), said="batchSize 1, polls every 2 s", options={}),
+        Configuration(label=_label(name, "default"), said="one job every 2 s", options={}, seconds_each=2),
         Configuration(
             label=_label(name, "batched"),
             said="batchSize 500, localConcurrency 2, burstWhenBatchFull, LISTEN/NOTIFY on",

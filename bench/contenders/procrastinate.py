@@ -7,6 +7,7 @@ be set. Finished jobs are kept (`delete_jobs` "never", the default), as ours are
 
 from typing import Any
 
+import psycopg
 from procrastinate import App, PsycopgConnector
 
 from bench.contenders.base import Configuration, Queue
@@ -14,6 +15,7 @@ from bench.contenders.harness import Report, main, on_schedule, run_until_told
 from bench.contenders.orders import Send, Work
 from bench.machine import versions
 
+DRIVER = f"{versions('psycopg')} ({psycopg.pq.__impl__})"
 _FILL = """
 SELECT procrastinate_defer_jobs_v1(array_agg(
     ROW('default', 'nothing', 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1))
@@ -31,12 +33,12 @@ class ProcrastinateQueue(Queue):
     configurations = (
         Configuration(
             label=f"{versions('procrastinate')}, default",
-            said="concurrency 1",
+            said=f"concurrency 1; {DRIVER}",
             options={"concurrency": 1, "connections": 4},
         ),
         Configuration(
             label=f"{versions('procrastinate')}, best",
-            said="concurrency 10, 12 connections",
+            said=f"concurrency 10, 12 connections; {DRIVER}",
             options={"concurrency": 10, "connections": 12},
             best=True,
         ),

@@ -17,7 +17,7 @@ from bench.contenders.hookline import ORDERED, UNORDERED
 from bench.contenders.peers import contenders
 from bench.machine import Others, wait_for_quiet
 from bench.plan import Plan
-from bench.processes import BenchmarkError
+from bench.processes import BenchmarkError, SilentError
 from bench.stage import Stage
 from bench.table import Row, rate_row, ratio_row, whole
 
@@ -96,7 +96,7 @@ async def finish(
     until = first + seconds
     try:
         await worker.child.hear("all", until - time.monotonic())
-    except TimeoutError:
+    except SilentError:
         now = time.monotonic()
         return await queue.done() - before, now - first
     while not await queue.all_done():

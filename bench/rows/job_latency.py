@@ -34,15 +34,15 @@ async def job_latency(stage: Stage, plan: Plan) -> list[Row]:
             configurations = (UNORDERED,)
         async with queue:
             pairs += [await _pair(queue, configuration, plan) for configuration in configurations]
-    return [idle for idle, _ in pairs] + [steady for _, steady in pairs]
+    return [idle for idle, _ in pairs] + [steady for _, steady in pairs if steady]
 
 
-async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple[Row, Row]:
+async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple[Row, Row | None]:
     await queue.empty()
     await queue.configure(configuration)
     await queue.settle()
     wait_for_quiet(plan.patience_seconds)
-    idle, steady = _schedule(plan)
+    idle, steady = _schedule(configuration, plan)
     busy = Others()
     latencies = await timed(queue, configuration, idle + steady)
     others = [busy.cores()]
@@ -54,7 +54,7 @@ async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple
             f"job into an idle queue: {label}",
             "job_latency",
             [latencies[WARM_UP_JOBS : len(idle)]],
-            detail=f"{plan.idle_jobs} jobs; {said}",
+            detail=f"{len(idle) - WARM_UP_JOBS} jobs; {said}",
             others=others,
         ),
         latency_row(
@@ -63,17 +63,23 @@ async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple
             [latencies[len(idle) :]],
             detail=f"{len(steady)} jobs; {said}",
             others=others,
-        ),
+        )
+        if steady
+        else None,
     )
 
 
-def _schedule(plan: Plan) -> tuple[list[float], list[float]]:
+def _schedule(configuration: Configuration, plan: Plan) -> tuple[list[float], list[float]]:
     """Single jobs at uneven distances, so that they meet a poller at any time; then many at even ones."""
     chance = random.Random(1)
+    pause = plan.idle_pause_seconds + 2 * configuration.seconds_each
+    jobs = plan.idle_jobs // (2 if configuration.seconds_each else 1)
     idle, at = [], 0.1
-    for _ in range(WARM_UP_JOBS + plan.idle_jobs):
+    for _ in range(WARM_UP_JOBS + jobs):
         idle.append(at)
-        at += plan.idle_pause_seconds * chance.uniform(0.5, 1.5)
+        at += pause * chance.uniform(0.5, 1.5)
+    if configuration.seconds_each:
+        return idle, []
     return idle, [at + number / plan.steady_rate for number in range(int(plan.steady_rate * plan.steady_seconds))]
 
 
