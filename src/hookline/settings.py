@@ -14,6 +14,7 @@ from hookline.domain.errors import StartupError
 
 PREFIX = "HOOKLINE_"
 ENV_FILE = ".env"
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # as the Prometheus client reads it, when it is imported
 
 
 class Environment(StrEnum):
@@ -160,6 +161,16 @@ def read_provider_settings(
     if production and missing:
         raise StartupError("production needs " + ", ".join(missing))
     return values
+
+
+def child_environment(*, metrics_folder: str) -> dict[str, str]:
+    """Give what a child process inherits: this environment, and the folder in which it counts beside its siblings."""
+    return {**os.environ, _METRICS_FOLDER: metrics_folder}
+
+
+def metrics_folder() -> str | None:
+    """Name the folder in which several processes count together, if this is one of several."""
+    return os.environ.get(_METRICS_FOLDER)
 
 
 def _env_file_values() -> dict[str, str]:

@@ -15,6 +15,7 @@ from hookline.domain.principal import Role
 
 _MENDABLE = 2
 _INTERRUPTED = 130
+_MAX_PROCESSES = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,6 +54,9 @@ def _process_commands(commands: Any) -> None:
         command.add_argument("--log-format", choices=("json", "console"), default="json")
         command.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
         command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    api.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)
+    api.add_argument("--workers", type=_processes, default=1, metavar="N", help="processes that share the port")
+    worker.add_argument("--processes", type=_processes, default=1, metavar="N", help="processes that run jobs")
     _command(commands, "migrate", "bring the database's schema up to date", _migrate)
 
 
@@ -72,6 +76,13 @@ def _operator_commands(commands: Any) -> None:
     events.add_argument("--limit", type=int, default=50)
     for command in (trace, replay, events):
         command.add_argument("--json", action="store_true", help="for machines")
+
+
+def _processes(text: str) -> int:
+    """Read a number of processes."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _MAX_PROCESSES or len(text) > 6:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_PROCESSES}")
+    return int(text)
 
 
 def _command(commands: Any, name: str, summary: str, run: Any) -> argparse.ArgumentParser:
@@ -97,20 +108,30 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _api(options: argparse.Namespace) -> int:
-    from hookline.cli.processes import run_api
     from hookline.settings import read_settings
 
     settings = read_settings(host=options.host, port=options.port)
     logs.configure(options.log_format, settings.log_level)
-    return _loop(run_api(settings, options.parent_fd, options.ready_fd))
+    if options.workers > 1:
+        from hookline.cli.run import run_apis
+
+        return _loop(run_apis(settings, options.workers, options.log_format, options.parent_fd, options.ready_fd))
+    from hookline.cli.processes import run_api
+
+    return _loop(run_api(settings, options.parent_fd, options.ready_fd, options.listen_fd))
 
 
 def _worker(options: argparse.Namespace) -> int:
-    from hookline.cli.processes import run_worker
     from hookline.settings import read_settings
 
     settings = read_settings()
     logs.configure(options.log_format, settings.log_level)
+    if options.processes > 1:
+        from hookline.cli.run import run_workers
+
+        return _loop(run_workers(settings, options.processes, options.log_format, options.parent_fd, options.ready_fd))
+    from hookline.cli.processes import run_worker
+
     return _loop(run_worker(settings, options.parent_fd, options.ready_fd))
 
 

@@ -8,8 +8,8 @@ import signal
 import structlog
 
 from hookline.bootstrap import api_context, database, worker_context
-from hookline.domain.errors import StartupError
 from hookline.settings import Settings
+from hookline.web.listener import inherited
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,8 @@ def _parent_is_gone(loop: asyncio.AbstractEventLoop, parent_fd: int, stop: async
     stop.set()
 
 
-def _tell(ready_fd: int | None, what: str) -> None:
+def tell(ready_fd: int | None, what: str) -> None:
+    """Tell whoever started us that we are at work."""
     if ready_fd is not None:
         os.write(ready_fd, f"{what}\n".encode())
         os.close(ready_fd)
@@ -51,27 +52,22 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | None) -> int:
-    """Serve HTTP until told to stop."""
+async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | None, listen_fd: int | None) -> int:
+    """Serve HTTP until told to stop; on the parent's socket, if it hands one down."""
     from hookline.web.server import serve
 
     stop = stop_event(parent_fd)
+    listener = None if listen_fd is None else inherited(listen_fd)
     async with database(settings, log=log.info) as url, api_context(settings, url) as context:
         _calm_collector()
-        try:
-            await serve(context, stop, listening=lambda port: _listening(settings, port, ready_fd))
-        except OSError as error:
-            raise StartupError(
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-                "Stop what listens there, or set HOOKLINE_PORT."
-            ) from None
+        await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
     log.info("api stopped")
     return 0
 
 
 def _listening(settings: Settings, port: int, ready_fd: int | None) -> None:
     log.info("api listening", host=settings.host, port=port)
-    _tell(ready_fd, str(port))
+    tell(ready_fd, str(port))
 
 
 async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | None) -> int:
@@ -83,7 +79,7 @@ async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | 
         _calm_collector()
         worker = Worker(context)
         running = asyncio.create_task(worker.run(), name="worker")
-        _tell(ready_fd, "worker")
+        tell(ready_fd, "worker")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

@@ -1,73 +1,73 @@
-"""`hookline run`: the database, and the API and a worker as child processes that are kept running."""
+"""Several processes from one command: `hookline run`, and `api` and `worker` with more than one process."""
 
-import asyncio
-import os
-import sys
-import time
-from collections.abc import Sequence
+import socket
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from hookline.bootstrap import database, read_secrets
-from hookline.cli.processes import stop_event
-from hookline.domain.errors import StartupError
+from hookline.cli.processes import stop_event, tell
+from hookline.cli.supervisor import Command, supervise
 from hookline.domain.principal import Role
 from hookline.security.auth import development_token
 from hookline.settings import Settings
 from hookline.store.migrate import migrate
+from hookline.web.listener import listen
 
-RESTART_PAUSE_SECONDS = 1.0
-# A child that lived for less than this did not come up; so many in a row and the rest is stopped too.
-SHORT_LIFE_SECONDS = 10.0
-SHORT_LIVES_ALLOWED = 5
-CHILD_STOP_SECONDS = 30.0
-MENDABLE = 2
 DEVELOPMENT_ORGANIZATION = "org-123"
 
 log = structlog.get_logger(__name__)
 
 
 async def run_everything(settings: Settings) -> int:
-    """Run until Ctrl-C or SIGTERM; then stop the children, and the embedded database if nobody else uses it."""
+    """Run database, API and worker until Ctrl-C or SIGTERM; the database ends too if nobody else uses it."""
     stop = stop_event()
-    async with database(settings, log=log.info) as url:
-        await migrate(url, log=log.info)
-        reading, writing = os.pipe()  # ends when this process does, however it dies
-        try:
-            children = [
-                _Child("api", ["api", *_address(settings)], reading),
-                _Child("worker", ["worker"], reading),
-            ]
-            return await _keep(children, settings, stop)
-        finally:
-            os.close(reading)
-            os.close(writing)
-
-
-def _address(settings: Settings) -> list[str]:
-    return ["--host", settings.host, "--port", str(settings.port)]
-
-
-async def _keep(children: Sequence["_Child"], settings: Settings, stop: asyncio.Event) -> int:
-    """Keep the children running until `stop`, or until one of them cannot be kept."""
-    keeping = [asyncio.create_task(child.keep(), name=child.name) for child in children]
-    stopping = asyncio.create_task(stop.wait())
-    announcing = asyncio.create_task(_announce(children, settings))
-    await asyncio.wait([*keeping, stopping], return_when=asyncio.FIRST_COMPLETED)
-    announcing.cancel()
-    stopping.cancel()
-    await asyncio.gather(*(child.stop() for child in children))
-    ended = await asyncio.gather(*keeping, return_exceptions=True)
-    for error in ended:
-        if isinstance(error, Exception):
-            raise error
+    with closing(listen(settings.host, settings.port)) as listener:
+        async with database(settings, log=log.info) as url:
+            await migrate(url, log=log.info)
+            commands = [_api("api", listener, "console"), _worker("worker", "console")]
+            announce = partial(_announce, settings, listener.getsockname()[1])
+            await supervise(commands, stop, ready=announce, stopping=listener.close)
     return 0
 
 
-async def _announce(children: Sequence["_Child"], settings: Settings) -> None:
-    ports = await asyncio.gather(*(child.ready for child in children))
-    url = settings.public_url or f"http://{_reachable(settings.host)}:{ports[0]}"
+async def run_apis(
+    settings: Settings, processes: int, log_format: str, parent_fd: int | None, ready_fd: int | None
+) -> int:
+    """Serve HTTP by several processes that accept from one socket."""
+    stop = stop_event(parent_fd)
+    with closing(listen(settings.host, settings.port)) as listener:
+        port = listener.getsockname()[1]
+        async with database(settings, log=log.info):
+            commands = [_api(f"api {number + 1}", listener, log_format) for number in range(processes)]
+            await supervise(commands, stop, ready=lambda: tell(ready_fd, str(port)), stopping=listener.close)
+    return 0
+
+
+async def run_workers(
+    settings: Settings, processes: int, log_format: str, parent_fd: int | None, ready_fd: int | None
+) -> int:
+    """Run jobs in several processes."""
+    stop = stop_event(parent_fd)
+    async with database(settings, log=log.info):
+        commands = [_worker(f"worker {number + 1}", log_format) for number in range(processes)]
+        await supervise(commands, stop, ready=lambda: tell(ready_fd, "workers"))
+    return 0
+
+
+def _api(name: str, listener: socket.socket, log_format: str) -> Command:
+    arguments = ["api", "--log-format", log_format, "--listen-fd", str(listener.fileno())]
+    return Command(name, arguments, inherits=[listener.fileno()])
+
+
+def _worker(name: str, log_format: str) -> Command:
+    return Command(name, ["worker", "--log-format", log_format])
+
+
+def _announce(settings: Settings, port: int) -> None:
+    url = settings.public_url or f"http://{_reachable(settings.host)}:{port}"
     lines = [
         "",
         f"  Hookline is ready at {url}",
@@ -88,71 +88,3 @@ def _reachable(host: str) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - read, not listened on
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
-
-
-class _Child:
-    """One child process, started again when it dies."""
-
-    def __init__(self, name: str, arguments: Sequence[str], parent_fd: int) -> None:
-        self.name = name
-        self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._arguments = arguments
-        self._parent_fd = parent_fd
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
-
-    async def keep(self) -> None:
-        """Run the child until `stop`, again and again.
-
-        Raises: StartupError, if it cannot be kept running.
-        """
-        short_lives = 0
-        while not self._stopping:
-            started = time.monotonic()
-            code = await self._live()
-            if self._stopping:
-                return
-            if code == MENDABLE:
-                raise StartupError(f"the {self.name} process could not start; it said why above")
-            short_lives = short_lives + 1 if time.monotonic() - started < SHORT_LIFE_SECONDS else 0
-            if short_lives >= SHORT_LIVES_ALLOWED:
-                raise StartupError(f"the {self.name} process ended {short_lives} times in a row, last with code {code}")
-            log.warning("a process ended and is started again", process=self.name, code=code)
-            await asyncio.sleep(RESTART_PAUSE_SECONDS)
-
-    async def _live(self) -> int:
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", "hookline", *self._arguments, "--log-format", "console"]
-        command += ["--parent-fd", str(self._parent_fd), "--ready-fd", str(writing)]
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(self._parent_fd, writing), stdin=asyncio.subprocess.DEVNULL
-            )
-        finally:
-            os.close(writing)
-        if self._stopping:  # asked to stop while it was being started
-            self._process.terminate()
-        told = asyncio.create_task(asyncio.to_thread(_read_line, reading))
-        told.add_done_callback(self._tell)
-        return await self._process.wait()
-
-    def _tell(self, told: "asyncio.Task[str]") -> None:
-        if not self.ready.done() and not told.cancelled() and told.result():
-            self.ready.set_result(told.result())
-
-    async def stop(self) -> None:
-        """Ask the child to stop, and insist in the end."""
-        self._stopping = True
-        if self._process is None or self._process.returncode is not None:
-            return
-        self._process.terminate()
-        try:
-            await asyncio.wait_for(self._process.wait(), CHILD_STOP_SECONDS)
-        except TimeoutError:
-            log.error("a process did not stop and is killed", process=self.name)
-            self._process.kill()
-
-
-def _read_line(fd: int) -> str:
-    with os.fdopen(fd) as file:
-        return file.readline().strip()

@@ -4,10 +4,12 @@ import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
 from hookline.domain.errors import Unavailable
+from hookline.settings import metrics_folder
 from hookline.web import models
 from hookline.web.answers import Json
 from hookline.web.caller import Context
@@ -17,6 +19,7 @@ READY_SECONDS = 2
 
 router = APIRouter(tags=["Health"])
 
+_TogetherCollector: Final[Any] = MultiProcessCollector  # the library leaves it untyped
 _OK: Final[dict[str, Any]] = {"status": "ok"}
 
 
@@ -49,10 +52,19 @@ async def readyz(context: Context) -> Json:
 
 @router.get(
     "/metrics",
-    summary="Measure the process",
+    summary="Measure the program",
     responses={200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}},
     response_class=Response,
 )
 async def metrics() -> Response:
-    """Answer this process's metrics in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Answer metrics in Prometheus' text format: of this process, or of all that were started with it by one command.
+
+    Started by `hookline run` or `hookline api --workers`, the processes count together, so that it does not matter
+    which of them answers; counts outlive a process that ended. What only one process knows (its memory, its garbage
+    collector) is told by a process that runs alone.
+    """
+    folder = metrics_folder()
+    registry = REGISTRY if folder is None else CollectorRegistry()
+    if folder is not None:
+        _TogetherCollector(registry, folder)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -11,6 +11,7 @@ import uvicorn
 
 from hookline.bootstrap import ApiContext
 from hookline.web.app import create_api
+from hookline.web.listener import listen
 from hookline.web.protocol import JoinedWritesProtocol
 from hookline.web.webhooks import Receive, Scope, Send, WebhookIngress, is_webhook
 
@@ -45,13 +46,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(context: ApiContext, stop: asyncio.Event, *, listening: Callable[[int], None] | None = None) -> None:
+async def serve(
+    context: ApiContext,
+    stop: asyncio.Event,
+    *,
+    listener: socket.socket | None = None,
+    listening: Callable[[int], None] | None = None,
+) -> None:
     """Serve until `stop` is set; then finish what is in flight. `listening` is told the port.
 
-    Raises: OSError, if the address cannot be listened on.
+    listener: a socket that listens already; otherwise one is opened as the settings say.
+    Raises: StartupError, if the address cannot be listened on.
     """
-    settings = context.settings
-    listener = _listen(settings.host, settings.port)
+    if listener is None:
+        listener = listen(context.settings.host, context.settings.port)
     config = uvicorn.Config(
         create_app(context),
         loop="none",
@@ -78,17 +86,3 @@ async def serve(context: ApiContext, stop: asyncio.Event, *, listening: Callable
         await serving
     finally:
         listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
