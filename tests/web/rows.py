@@ -6,11 +6,16 @@ from uuid import UUID
 
 import asyncpg
 
-from hookline.domain.ids import new_id
+from hookline.domain.ids import id_bound, new_id
+
+
+def id_at(moment: datetime) -> UUID:
+    """An id made at a moment."""
+    return UUID(int=id_bound(moment).int | new_id().int & (1 << 80) - 1)
 
 
 class Rows:
-    """Adds rows as the owner."""
+    """Adds rows as the owner. The id of one that came at a given time is of that time, as outside of tests."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
@@ -79,7 +84,8 @@ class Rows:
         return await self._add("outbox", organization_id=organization, **given | values)
 
     async def _add(self, table: str, **values: Any) -> UUID:
-        row = {"id": new_id()} | values
+        came = values.get("received_at") or values.get("created_at")
+        row = {"id": new_id() if came is None else id_at(came)} | values
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         await self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())
         return UUID(str(row["id"]))

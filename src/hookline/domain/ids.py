@@ -1,6 +1,7 @@
 """Identifiers: our own (UUIDv7) and the form in which the platforms' are stored."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,6 +12,20 @@ MAX_EXTERNAL_ID_BYTES = 512
 def new_id() -> UUID:
     """Make a UUIDv7: unique everywhere, in time order within one process only."""
     return uuid7()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LAST_MILLISECOND = 2**48 - 1
+
+
+def id_bound(moment: datetime, later: timedelta = timedelta(0)) -> UUID:
+    """Give the bound between ids made before a moment (to the millisecond), which lie below it, and all others.
+
+    later: moves the moment, however near it is to the end of time.
+    """
+    milliseconds = (moment - _EPOCH) // _MILLISECOND + later // _MILLISECOND
+    return UUID(int=min(max(milliseconds, 0), _LAST_MILLISECOND) << 80)
 
 
 def parse_id(text: str) -> UUID | None:

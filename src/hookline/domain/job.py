@@ -21,12 +21,13 @@ class IntegrationJobStatus(StrEnum):
 
 
 class IntegrationJobType(StrEnum):
-    """The specification's four job types. A type is stored as text: handlers may be registered for others."""
+    """The specification's four job types, and BULK. A type is stored as text: handlers may be registered for others."""
 
     SEND_MESSAGE = "SEND_MESSAGE"
     PROCESS_WEBHOOK = "PROCESS_WEBHOOK"
     SYNC_ACCOUNT = "SYNC_ACCOUNT"
     RETRY = "RETRY"
+    BULK = "BULK"  # the rest of a retry, cancel or replay of many rows
 
 
 class Ended(Enum):

@@ -9,14 +9,12 @@ from uuid import UUID
 import asyncpg
 
 from hookline.domain.account import IntegrationProvider
-from hookline.domain.errors import Conflict, InvalidRequest, NotFound
+from hookline.domain.errors import InvalidRequest
 from hookline.domain.ids import parse_id
-from hookline.domain.job import IntegrationJobType
-from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, named_event, record_failure
+from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, record_failure
 from hookline.services.presence import Presence
-from hookline.store import claims, events, jobs
+from hookline.store import claims, jobs
 from hookline.store.jobs import Job
-from hookline.store.pool import Connection
 
 MAX_FETCH = 1000
 
@@ -121,21 +119,6 @@ class IntegrationJobs:
         """Drop a claim once its end is recorded, and not before: an outage must not lose it."""
         if self._claimed.get(claimed.id) is claimed:
             del self._claimed[claimed.id]
-
-
-async def retry_job(connection: Connection, organization_id: str, job_id: UUID) -> Job:
-    """Run a FAILED job again, or a waiting one at once; the event that it processes is PENDING again.
-
-    Raises: NotFound; Conflict, if the job is running or done.
-    """
-    job = await jobs.retry(connection, organization_id, job_id)
-    if job is None:
-        if await jobs.get(connection, organization_id, job_id) is None:
-            raise NotFound("there is no such job in this organization")
-        raise Conflict("only a job that is FAILED or waiting can be retried")
-    if job.job_type == IntegrationJobType.PROCESS_WEBHOOK and (event_id := named_event(job)) is not None:
-        await events.reopen(connection, organization_id, event_id)
-    return job
 
 
 def _checked(

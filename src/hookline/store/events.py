@@ -10,7 +10,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Signature, WebhookEventStatus
 from hookline.store.arrays import columns
-from hookline.store.pages import fetch_page
+from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
 
@@ -236,41 +236,35 @@ async def organization_of(connection: Connection, event_id: UUID) -> str | None:
     return organization_id
 
 
-_SELECT = f"SELECT {_COLUMNS} FROM webhook_events"  # noqa: S608
-_CONDITIONS = {
-    "provider": "provider = {}",
-    "status": "status = {}",
-    "event_type": "event_type = {}",
-    "account_id": "connected_account_id = {}",
-    "since": "received_at >= {}",
-    "until": "received_at < {}",
-}
+class EventFilter(Filter, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What events are narrowed to; times are `received_at`."""
+
+    status: WebhookEventStatus | None = None
+    event_type: str | None = None
+    replayable: bool | None = None
+
+
+LISTED = Listed(
+    "webhook_events",
+    {
+        "provider": "provider = {}",
+        "status": "status = {}",
+        "event_type": "event_type = {}",
+        "replayable": "(payload_json IS NOT NULL) = {}",
+        "account_id": "connected_account_id = {}",
+        "since": "received_at >= {}",
+        "until": "received_at < {}",
+    },
+    indexed=frozenset({WebhookEventStatus.PENDING, WebhookEventStatus.FAILED}),
+)
 
 
 async def list_page(
-    connection: Connection,
-    organization_id: str,
-    *,
-    before: UUID | None,
-    provider: str | None,
-    status: str | None,
-    event_type: str | None,
-    account_id: UUID | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
+    connection: Connection, organization_id: str, chosen: EventFilter, *, before: UUID | None, limit: int
 ) -> list[WebhookEvent]:
-    """List an organization's events, newest first."""
-    chosen = {
-        "provider": provider,
-        "status": status,
-        "event_type": event_type,
-        "account_id": account_id,
-        "since": since,
-        "until": until,
-    }
+    """List an organization's events, newest first, before the event `before`."""
     records = await fetch_page(
-        connection, _SELECT, _CONDITIONS, chosen, organization_id=organization_id, before=before, limit=limit
+        connection, LISTED, _COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [_event(record) for record in records]
 

@@ -1,5 +1,6 @@
 """The table integration_jobs: the queue's rows. Who may run which of them, and when, is in store/claims.py."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
-from hookline.store.pages import fetch_page
+from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
 
@@ -45,6 +46,9 @@ class Job(ClaimedJob, frozen=True, kw_only=True):
 
 
 COLUMNS = ", ".join(Job.__struct_fields__)  # what `job_from` reads
+_OF_J = ", ".join("j." + name for name in Job.__struct_fields__)
+RETRIABLE = (IntegrationJobStatus.FAILED, IntegrationJobStatus.PENDING)
+LIVE = (IntegrationJobStatus.PENDING, IntegrationJobStatus.PROCESSING)
 
 
 def job_from(record: Any) -> Job:
@@ -100,19 +104,74 @@ async def organization_of(connection: Connection, job_id: UUID) -> str | None:
     return organization_id
 
 
+# Of many rows, those that somebody else has locked are left to them: waiting for one while holding others could wait
+# for ever. Who asks finds out from what is returned.
 _RETRY = f"""
-UPDATE integration_jobs
-SET status = 'PENDING', run_at = now(), attempts = CASE WHEN status = 'FAILED' THEN 0 ELSE attempts END,
+WITH free AS MATERIALIZED (
+    SELECT id FROM integration_jobs
+    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND status = ANY ($3::text[]) FOR UPDATE SKIP LOCKED
+)
+UPDATE integration_jobs j
+SET status = 'PENDING', run_at = now(), attempts = CASE WHEN j.status = 'FAILED' THEN 0 ELSE j.attempts END,
     updated_at = now()
-WHERE id = $1 AND organization_id = $2 AND status IN ('FAILED', 'PENDING')
-RETURNING {COLUMNS}
+FROM free WHERE j.organization_id = $1 AND j.id = free.id
+RETURNING {_OF_J}
 """  # noqa: S608
 
 
-async def retry(connection: Connection, organization_id: str, job_id: UUID) -> Job | None:
-    """Run a FAILED job again with a fresh count of attempts, or a waiting one at once; None if it is neither."""
-    record = await connection.fetchrow(_RETRY, job_id, organization_id)
+async def retry(
+    connection: Connection, organization_id: str, job_ids: Sequence[UUID], statuses: Sequence[IntegrationJobStatus]
+) -> list[Job]:
+    """Run FAILED jobs again with a fresh count of attempts, and PENDING ones at once; gives those in `statuses`."""
+    return [job_from(record) for record in await connection.fetch(_RETRY, organization_id, job_ids, statuses)]
+
+
+# The fence moves on: whoever is running the job can end it no more.
+_CANCEL = f"""
+WITH free AS MATERIALIZED (
+    SELECT id FROM integration_jobs
+    WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND status = ANY ($3::text[]) FOR UPDATE SKIP LOCKED
+)
+UPDATE integration_jobs j
+SET status = 'FAILED', last_error = $4, lease = j.lease + 1, worker_id = NULL, updated_at = now()
+FROM free WHERE j.organization_id = $1 AND j.id = free.id
+RETURNING {_OF_J}
+"""  # noqa: S608
+
+
+async def cancel(
+    connection: Connection,
+    organization_id: str,
+    job_ids: Sequence[UUID],
+    reason: str,
+    statuses: Sequence[IntegrationJobStatus],
+) -> list[Job]:
+    """End jobs that wait or run as FAILED; gives those that were in `statuses`, as they are now."""
+    records = await connection.fetch(_CANCEL, organization_id, job_ids, statuses, reason)
+    return [job_from(record) for record in records]
+
+
+_LOCK = f"""
+SELECT {COLUMNS} FROM integration_jobs WHERE organization_id = $1 AND id = $2 FOR UPDATE
+"""  # noqa: S608
+
+
+async def lock(connection: Connection, organization_id: str, job_id: UUID) -> Job | None:
+    """Read one job of an organization, once nobody else has it locked, and lock it."""
+    record = await connection.fetchrow(_LOCK, organization_id, job_id)
     return None if record is None else job_from(record)
+
+
+_NOTE_PROGRESS = """
+UPDATE integration_jobs SET payload_json = $4, updated_at = now()
+WHERE organization_id = $1 AND id = $2 AND lease = $3 AND status = 'PROCESSING' RETURNING id
+"""
+
+
+async def note_progress(connection: Connection, claimed: ClaimedJob, payload_json: str) -> bool:
+    """Replace the payload of a job that is claimed; False if the claim no longer stands."""
+    found = await connection.fetchval(_NOTE_PROGRESS, claimed.organization_id, claimed.id, claimed.lease, payload_json)
+    return found is not None
 
 
 _GET = f"SELECT {COLUMNS} FROM integration_jobs WHERE id = $1 AND organization_id = $2"  # noqa: S608
@@ -124,40 +183,34 @@ async def get(connection: Connection, organization_id: str, job_id: UUID) -> Job
     return None if record is None else job_from(record)
 
 
-_SELECT = f"SELECT {COLUMNS} FROM integration_jobs"  # noqa: S608
-_CONDITIONS = {
-    "provider": "provider = {}",
-    "status": "status = {}",
-    "job_type": "job_type = {}",
-    "account_id": "connected_account_id = {}",
-    "since": "created_at >= {}",
-    "until": "created_at < {}",
-}
+class JobFilter(Filter, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What jobs are narrowed to; times are `created_at`."""
+
+    status: IntegrationJobStatus | None = None
+    statuses: list[IntegrationJobStatus] | None = None
+    job_type: str | None = None
+
+
+LISTED = Listed(
+    "integration_jobs",
+    {
+        "provider": "provider = {}",
+        "status": "status = {}",
+        "statuses": "status = ANY ({})",
+        "job_type": "job_type = {}",
+        "account_id": "connected_account_id = {}",
+        "since": "created_at >= {}",
+        "until": "created_at < {}",
+    },
+    indexed=frozenset({IntegrationJobStatus.FAILED}),
+)
 
 
 async def list_page(
-    connection: Connection,
-    organization_id: str,
-    *,
-    before: UUID | None,
-    provider: str | None,
-    status: str | None,
-    job_type: str | None,
-    account_id: UUID | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
+    connection: Connection, organization_id: str, chosen: JobFilter, *, before: UUID | None, limit: int
 ) -> list[Job]:
-    """List an organization's jobs, newest first."""
-    chosen = {
-        "provider": provider,
-        "status": status,
-        "job_type": job_type,
-        "account_id": account_id,
-        "since": since,
-        "until": until,
-    }
+    """List an organization's jobs, newest first, before the job `before`."""
     records = await fetch_page(
-        connection, _SELECT, _CONDITIONS, chosen, organization_id=organization_id, before=before, limit=limit
+        connection, LISTED, COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [job_from(record) for record in records]

@@ -12,7 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Origin
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.store.arrays import columns
-from hookline.store.pages import fetch_page
+from hookline.store.pages import Listed, fetch_page
 from hookline.store.pool import Connection
 
 
@@ -179,30 +179,31 @@ async def get(connection: Connection, organization_id: str, message_id: UUID) ->
     return None if record is None else _message(record)
 
 
-_SELECT = f"SELECT {_COLUMNS} FROM messages"  # noqa: S608
 # With the accounts named, the indices that begin with the account serve on every version of the server.
 _OF_ACCOUNTS = "connected_account_id = ANY (ARRAY(SELECT id FROM connected_accounts WHERE organization_id = $1)) AND "
-_CONDITIONS = {
-    "account_id": "connected_account_id = {}",
-    "provider": "provider = {}",
-    "direction": "direction = {}",
-    "contact": _OF_ACCOUNTS + "contact = {}",
-    "type": "type = {}",
-    "status": "status = {}",
-    "external_id": _OF_ACCOUNTS + "external_id = {}",
-    "since": "created_at >= {}",
-    "until": "created_at < {}",
-    "text": "strpos(lower(text), lower({})) > 0",
-}
+_LISTED = Listed(
+    "messages",
+    {
+        "account_id": "connected_account_id = {}",
+        "provider": "provider = {}",
+        "direction": "direction = {}",
+        "contact": _OF_ACCOUNTS + "contact = {}",
+        "type": "type = {}",
+        "status": "status = {}",
+        "external_id": _OF_ACCOUNTS + "external_id = {}",
+        "since": "created_at >= {}",
+        "until": "created_at < {}",
+        "text": "strpos(lower(text), lower({})) > 0",
+    },
+)
 
 
 async def list_page(
     connection: Connection, organization_id: str, chosen: Filter, *, before: UUID | None, limit: int
 ) -> list[Message]:
     """List an organization's messages, newest first, before the message `before`."""
-    values = msgspec.structs.asdict(chosen)
     records = await fetch_page(
-        connection, _SELECT, _CONDITIONS, values, organization_id=organization_id, before=before, limit=limit
+        connection, _LISTED, _COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [_message(record) for record in records]
 

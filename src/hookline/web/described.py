@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from hookline.web import examples, models
 from hookline.web.problems import CONTENT_TYPE, TYPE_PREFIX
 
 Responses = dict[int | str, dict[str, Any]]
@@ -53,7 +54,19 @@ def answers(status: int, model: Any, example: Any, description: str, *also: int)
     return {status: answer(model, example, description), **errors(*PROTECTED, *also)}
 
 
+def bulk_answers(description: str) -> Responses:
+    """Describe a bulk action: done at once, or with a job that does the rest."""
+    return {
+        **answers(200, models.BulkOutcome, examples.BULK_DONE, f"{description}, or counted", 413, 422),
+        202: answer(models.BulkOutcome, examples.BULK_BEGUN, "There are many: a job does the rest"),
+    }
+
+
 def body_of(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    """Describe a body that the operation reads itself, after it knows the caller."""
-    schema = model.model_json_schema(by_alias=True)
+    """Describe a body that the operation reads itself, after it knows the caller.
+
+    What it refers to must be among the components: an answer or a parameter uses it too.
+    """
+    schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}

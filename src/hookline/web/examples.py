@@ -137,6 +137,14 @@ JOB: Final[dict[str, Any]] = {
     "updatedAt": "2026-01-14T10:05:01Z",
 }
 
+CANCELLED_JOB: Final[dict[str, Any]] = {**JOB, "status": "FAILED", "lastError": "cancelled by user-7"}
+
+BULK_RETRY: Final[dict[str, Any]] = {"jobType": "PROCESS_WEBHOOK", "since": "2026-01-14T00:00:00Z", "dryRun": True}
+BULK_CANCEL: Final[dict[str, Any]] = {"status": "PENDING", "accountId": _ACCOUNT}
+BULK_REPLAY: Final[dict[str, Any]] = {"provider": "WHATSAPP", "eventType": "messages", "limit": 1000}
+BULK_DONE: Final[dict[str, Any]] = {"count": 312, "exact": True, "jobId": None}
+BULK_BEGUN: Final[dict[str, Any]] = {"count": 1000000, "exact": True, "jobId": _JOB}
+
 FEED: Final[dict[str, Any]] = {
     "items": [
         {

@@ -162,6 +162,14 @@ class JobPage(Shape):
     next_cursor: str | None
 
 
+class BulkOutcome(Shape):
+    """What a bulk action comes to."""
+
+    count: int = Field(description="How many records it is for.")
+    exact: bool = Field(description="False, if there are more than could be counted in time.")
+    job_id: UUID | None = Field(description="The job that does the rest, if not all is done already.")
+
+
 class FeedItem(Shape):
     """A fact: something that happened."""
 

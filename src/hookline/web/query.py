@@ -125,12 +125,17 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 
-class PageQuery(Query):
-    """What every list takes."""
+class Narrowing(Query):
+    """What records of every kind can be narrowed to."""
 
     provider: ProviderName | None = Field(None, description="Only this platform; either case.")
     account_id: RecordId | None = Field(None, description="Only this connected account.")
     since: Moment | None = Field(None, description="Only what came at this time or later (RFC 3339 with a time zone).")
     until: Moment | None = Field(None, description="Only what came before this time (RFC 3339 with a time zone).")
+
+
+class PageQuery(Narrowing):
+    """What every list takes."""
+
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="How many at most.")
     cursor: IdCursor | None = Field(None, description="The `nextCursor` of the page before.")
