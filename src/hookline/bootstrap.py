@@ -18,6 +18,7 @@ from hookline.security.development import made_secrets
 from hookline.services.failure import RetryPolicy
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
+from hookline.services.prune import Retention
 from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
 from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.migrate import check
@@ -83,6 +84,21 @@ async def database(settings: Settings, *, log: Any = None) -> AsyncIterator[str]
 def retry_policy(settings: Settings) -> RetryPolicy:
     """When failed jobs run again."""
     return RetryPolicy(settings.max_job_attempts, settings.backoff_cap_minutes)
+
+
+def retention(settings: Settings) -> Retention:
+    """How long what has ended is kept."""
+
+    def days(number: int) -> timedelta | None:
+        return timedelta(days=number) if number else None
+
+    return Retention(
+        jobs=days(settings.retain_jobs_days),
+        events=days(settings.retain_events_days),
+        failed=days(settings.retain_failed_days),
+        messages=days(settings.retain_messages_days),
+        feed=days(settings.retain_feed_days),
+    )
 
 
 class ApiContext(msgspec.Struct, frozen=True):
@@ -161,6 +177,11 @@ class WorkerContext(msgspec.Struct, frozen=True):
     def unowned_for(self) -> timedelta:
         """How long webhooks of nobody wait."""
         return timedelta(days=self.settings.unowned_days)
+
+    @property
+    def retention(self) -> Retention:
+        """How long what has ended is kept."""
+        return retention(self.settings)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from hookline.domain.errors import StartupError
 
 PREFIX = "HOOKLINE_"
 ENV_FILE = ".env"
+MAX_DAYS = 36_500
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # as the Prometheus client reads it, when it is imported
 
 
@@ -79,6 +80,19 @@ class Settings(BaseSettings):
     )
     backoff_cap_minutes: int = Field(60, gt=0, description="longest delay before a failed job runs again")
     unowned_days: int = Field(7, gt=0, description="days for which webhooks of no connected account wait for one")
+    retain_jobs_days: int = Field(
+        7, ge=0, le=MAX_DAYS, description="days for which jobs that are done are kept; 0: for ever"
+    )
+    retain_events_days: int = Field(
+        30, ge=0, le=MAX_DAYS, description="days for which processed webhook events are kept; 0: for ever"
+    )
+    retain_failed_days: int = Field(
+        90, ge=0, le=MAX_DAYS, description="days for which failed jobs and webhook events are kept; 0: for ever"
+    )
+    retain_messages_days: int = Field(0, ge=0, le=MAX_DAYS, description="days for which messages are kept; 0: for ever")
+    retain_feed_days: int = Field(
+        30, ge=0, le=MAX_DAYS, description="days for which the feed can be read back; 0: for ever"
+    )
     worker_batch: int = Field(512, gt=0, le=5000, description="jobs that a worker claims at once")
     worker_slots: int = Field(2, gt=0, le=32, description="batches that one worker process has in hand at a time")
     database_pool_size: int = Field(8, ge=2, description="connections that one process opens for its own queries")

@@ -1,4 +1,4 @@
-"""The commands: `hookline run`, `api`, `worker`, `migrate`, `token`, `trace`, `replay`, `events`.
+"""The commands: `hookline run`, `api`, `worker`, `migrate`, `token`, `trace`, `replay`, `prune`, `events`.
 
 Errors that a person can mend are one line on standard error and exit code 2.
 """
@@ -69,12 +69,14 @@ def _operator_commands(commands: Any) -> None:
     trace.add_argument("external_id", metavar="ID", help="the platform's id of a message, or ours")
     replay = _command(commands, "replay", "process stored webhook events again", _replay)
     replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
+    prune = _command(commands, "prune", "delete now what is older than the settings keep it", _prune)
+    prune.add_argument("--dry-run", action="store_true", help="only count it")
     events = _command(commands, "events", "list webhook events that no organization can see", _events)
     which = events.add_mutually_exclusive_group(required=True)
     which.add_argument("--unowned", action="store_true", help="those that wait for their account")
     which.add_argument("--failed", action="store_true", help="those that could not be read, and so belong to nobody")
     events.add_argument("--limit", type=int, default=50)
-    for command in (trace, replay, events):
+    for command in (trace, replay, prune, events):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -161,6 +163,13 @@ def _replay(options: argparse.Namespace) -> int:
     from hookline.settings import read_settings
 
     return _loop(replay_now(read_settings(), options.event_ids, as_json=options.json))
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from hookline.cli.prune import prune_now
+    from hookline.settings import read_settings
+
+    return _loop(prune_now(read_settings(), dry_run=options.dry_run, as_json=options.json))
 
 
 def _events(options: argparse.Namespace) -> int:

@@ -22,12 +22,14 @@ from hookline.store.migrate import migrate
 
 
 @asynccontextmanager
-async def _context(settings: Settings) -> AsyncIterator[WorkerContext]:
+async def operating(settings: Settings) -> AsyncIterator[WorkerContext]:
+    """Open what an operator's command works with: everybody's data."""
     async with database(settings) as url, worker_context(settings, url) as context:
         yield context
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print for machines."""
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
@@ -52,10 +54,10 @@ def print_token(settings: Settings, organization_id: str, role: Role, hours: flo
 
 async def print_trace(settings: Settings, name: str, *, as_json: bool) -> int:
     """Tell the story of a message; exit code 1 if nobody has heard of it."""
-    async with _context(settings) as context:
+    async with operating(settings) as context:
         story = await trace(context.pool, name)
     if as_json:
-        _print_json(story)
+        print_json(story)
     else:
         print("\n".join(_story(msgspec.json.decode(msgspec.json.encode(story)))))
     return 0 if story["messages"] or story["events"] or story["held"] else 1
@@ -98,7 +100,7 @@ def _event_lines(event: dict[str, Any]) -> list[str]:
 async def replay_now(settings: Settings, event_ids: Sequence[str], *, as_json: bool) -> int:
     """Put events back into the queue, whoever they belong to."""
     replayed = []
-    async with _context(settings) as context:
+    async with operating(settings) as context:
         for text in event_ids:
             event_id = parse_id(text)
             if event_id is None:
@@ -109,7 +111,7 @@ async def replay_now(settings: Settings, event_ids: Sequence[str], *, as_json: b
                     raise NotFound(f"there is no owned webhook event {event_id}")
                 replayed.append(await replay_event(connection, organization_id, event_id))
     if as_json:
-        _print_json([shapes.webhook_event(event, whole=False) for event in replayed])
+        print_json([shapes.webhook_event(event, whole=False) for event in replayed])
     else:
         print("\n".join(f"{event.id} {event.status}" for event in replayed))
     return 0
@@ -120,10 +122,10 @@ async def print_unowned(settings: Settings, limit: int, *, failed: bool, as_json
     if limit < 1:
         raise InvalidRequest("--limit must be 1 or more")
     status = WebhookEventStatus.FAILED if failed else WebhookEventStatus.PENDING
-    async with _context(settings) as context, context.pool.acquire() as connection:
+    async with operating(settings) as context, context.pool.acquire() as connection:
         waiting = await events.list_unowned(connection, status, limit)
     if as_json:
-        _print_json([shapes.webhook_event(event, whole=False) for event in waiting])
+        print_json([shapes.webhook_event(event, whole=False) for event in waiting])
         return 0
     for event in waiting:
         what = event.error or f"to {event.external_account_id}"

@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 
 from hookline.services.presence import LEASE
+from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
 from hookline.store import accounts, claims, events, held, workers
 from hookline.store.pool import Connection, is_away
@@ -19,20 +20,29 @@ _FORGET_WORKERS_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
-async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta) -> bool:
+async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Retention | None = None) -> bool:
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, gives unowned events to accounts that connected since, matches held changes whose
-    message is there, and lets what waited in vain expire. Each is a transaction of its own: one that fails is logged,
-    and the others go on.
+    message is there, lets what waited in vain expire, and prunes a little. Each is a transaction of its own: one that
+    fails is logged, and the others go on.
     """
     more = False
     for step in (_rescue, _adopt, _settle, _expire):
         try:
             more |= await _alone(pool, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
-            log.log(30 if is_away(error) else 40, "upkeep failed", step=step.__name__, exc_info=not is_away(error))
+            _tell(step.__name__, error)
+    try:
+        if retention is not None:
+            await prune_a_little(pool, retention)
+    except Exception as error:
+        _tell("prune", error)
     return more
+
+
+def _tell(step: str, error: Exception) -> None:
+    log.log(30 if is_away(error) else 40, "upkeep failed", step=step, exc_info=None if is_away(error) else error)
 
 
 _Step = Callable[[Connection, timedelta], Awaitable[bool]]

@@ -338,7 +338,7 @@ copied AS (
 job AS (
     INSERT INTO integration_jobs (
         id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
-    SELECT sibling_id(id, account), organization, provider, 'PROCESS_WEBHOOK',
+    SELECT id_of_moment(sibling_id(id, account), now()), organization, provider, 'PROCESS_WEBHOOK',
            ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}')::json,
            account, 'in:' || account || ':' || ordering,
            job_lane('PROCESS_WEBHOOK', organization, 'in:' || account || ':' || ordering)

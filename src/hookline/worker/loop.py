@@ -197,7 +197,8 @@ class Worker:
 
     async def _keep_up(self) -> None:
         while True:
-            while await keep_up(self._pool, unowned_for=self._context.unowned_for):
+            context = self._context
+            while await keep_up(self._pool, unowned_for=context.unowned_for, retention=context.retention):
                 pass
             await asyncio.sleep(UPKEEP_SECONDS)
 
