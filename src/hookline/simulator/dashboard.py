@@ -7,13 +7,13 @@ import structlog
 from hookline.simulator.errors import Refusal
 from hookline.simulator.graph.apps import set_subscription
 from hookline.simulator.graph.subscribing import FIELDS_OF
-from hookline.simulator.records import AppSubscription
+from hookline.simulator.records import App, AppSubscription
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.subscriptions import INSTAGRAM, PAGE, WHATSAPP
 
 _PAUSE_SECONDS = 0.5
 # Which of the program's paths takes which object.
-_PATHS = {WHATSAPP: "whatsapp", PAGE: "facebook", INSTAGRAM: "instagram"}
+PATHS = {WHATSAPP: "whatsapp", PAGE: "facebook", INSTAGRAM: "instagram"}
 
 log = structlog.get_logger(__name__)
 
@@ -21,28 +21,36 @@ log = structlog.get_logger(__name__)
 async def keep_subscribed(sim: Simulator) -> None:
     """Subscribe the app to everything as soon as its callbacks answer, once a start; and again after a reset."""
     while sim.options.callback_base:
-        for object_name, path in _PATHS.items():
-            if object_name not in sim.subscribed:
-                await _subscribe(sim, object_name, f"{sim.options.callback_base}/{path}")
+        for object_name in set(PATHS) - sim.subscribed:
+            try:
+                await subscribe(sim, sim.options.app_id, object_name, sim.options.callback_base)
+            except Refusal as refusal:
+                log.debug("the callback does not answer yet", object=object_name, why=refusal.message)
+                continue
+            sim.subscribed.add(object_name)
+            log.info("subscribed the app's webhooks", object=object_name, base=sim.options.callback_base)
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _subscribe(sim: Simulator, object_name: str, url: str) -> None:
-    app = sim.world.records.apps[sim.options.app_id]
-    _set_compliance(sim)
-    fields = sorted(FIELDS_OF[object_name])
-    subscription = AppSubscription(callback_url=url, verify_token=sim.options.verify_token, fields=fields)
-    try:
+async def subscribe(sim: Simulator, app_id: str, object_name: str, callback_base: str, *, verify: bool = True) -> None:
+    """Subscribe an app to every field of an object, below a base of callbacks; and set its compliance callbacks.
+
+    Raises: Refusal, if the callback fails the check.
+    """
+    app = sim.world.records.apps[app_id]
+    _set_compliance(app, callback_base)
+    subscription = AppSubscription(
+        callback_url=f"{callback_base}/{PATHS[object_name]}",
+        verify_token=sim.options.verify_token,
+        fields=sorted(FIELDS_OF[object_name]),
+    )
+    if verify:
         await set_subscription(sim, app, object_name, subscription)
-    except Refusal as refusal:
-        log.debug("the callback does not answer yet", object=object_name, why=refusal.message)
-        return
-    sim.subscribed.add(object_name)
-    log.info("subscribed the app's webhooks", object=object_name, callback=url)
+    else:
+        app.subscriptions[object_name] = subscription
 
 
-def _set_compliance(sim: Simulator) -> None:
-    app, base = sim.world.records.apps[sim.options.app_id], sim.options.callback_base
+def _set_compliance(app: App, base: str) -> None:
     app.deauthorize_url = f"{base}/facebook/deauthorize"
     app.data_deletion_url = f"{base}/facebook/data-deletion"
     app.instagram_deauthorize_url = f"{base}/instagram/deauthorize"

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from hookline.simulator import grants
+from hookline.simulator import dashboard, grants
 from hookline.simulator.control.acting import Unfit
 from hookline.simulator.control.asking import Ask, ControlRoute
 from hookline.simulator.default import WHATSAPP_SCOPES
 from hookline.simulator.error_table import DEAD_TOKENS
+from hookline.simulator.errors import Refusal
 from hookline.simulator.grants import BASIC_SCOPE, Consent
 from hookline.simulator.graph.subscribing import INSTAGRAM_FIELDS, PAGE_FIELDS
 from hookline.simulator.login.asking import Misasked
@@ -27,6 +28,24 @@ from hookline.simulator.simulator import Simulator
 from hookline.simulator.world import Kind
 
 _PAGE_SCOPES = [scope for scope in FACEBOOK_SCOPES if scope.startswith(("pages_", "instagram_"))]
+
+
+async def subscribe(ask: Ask) -> dict[str, Any]:
+    """Subscribe the app to every field of every object (or one `object`) below `callbackBase`, with its handshake.
+
+    `verify` false leaves the handshake out.
+    """
+    object_name = ask.text("object", "")
+    if object_name and object_name not in dashboard.PATHS:
+        raise Unfit(f"object: one of {', '.join(dashboard.PATHS)}")
+    base, verify = ask.text("callbackBase").rstrip("/"), bool(ask.body.get("verify", True))
+    objects = [object_name] if object_name else list(dashboard.PATHS)
+    try:
+        for one in objects:
+            await dashboard.subscribe(ask.sim, _app(ask).id, one, base, verify=verify)
+    except Refusal as refusal:
+        raise Unfit(refusal.message) from None
+    return {"subscribed": objects}
 
 
 async def connect(ask: Ask) -> dict[str, Any]:
@@ -202,6 +221,7 @@ def _shown(token: Token) -> dict[str, Any]:
 
 
 ROUTES = (
+    ControlRoute("POST", "subscribe", subscribe),
     ControlRoute("POST", "connect", connect),
     ControlRoute("POST", "consent", consent),
     ControlRoute("POST", "embedded-signup", embedded_signup),
