@@ -39,6 +39,7 @@ class Refusal(Exception):
         self.user_title = user_title
         self.user_message = user_message
         self.headers: dict[str, str] = {}
+        self.instead: dict[str, Any] = {}  # what else the error object says, or says instead; None: leaves out
 
 
 class InstagramRefusal(Exception):
@@ -73,7 +74,8 @@ def graph_error(refusal: Refusal, trace: str) -> dict[str, Any]:
     if refusal.user_title:
         error["error_user_title"] = refusal.user_title
         error["error_user_msg"] = refusal.user_message
-    return {"error": {**error, "fbtrace_id": trace}}
+    error = {**error, "fbtrace_id": trace, **refusal.instead}
+    return {"error": {key: value for key, value in error.items() if value is not None}}
 
 
 def instagram_error(refusal: InstagramRefusal) -> dict[str, Any]:

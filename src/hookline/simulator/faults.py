@@ -7,6 +7,7 @@ was told). Source: protocol reference 6 (codes, HTML bodies), 7 (a time-out is a
 import asyncio
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
@@ -35,7 +36,8 @@ class Fault(msgspec.Struct, kw_only=True, rename="camel"):
 
     method, host, path: which calls, as shell patterns; the path is that after the version (`*/messages`).
     contains: a text that the body, written as JSON, must hold. skip: so many of them pass first. times: so many are
-    hit; 0 is all. code, subcode, status, details: of the refusal; status 0 is the table's.
+    hit; 0 is all. code, subcode, status, details: of the refusal; status 0 is the table's. error: what else its error
+    object says, or says instead (null: leaves out).
     """
 
     effect: Effect
@@ -51,6 +53,7 @@ class Fault(msgspec.Struct, kw_only=True, rename="camel"):
     subcode: int | None = None
     status: int = 0
     details: str = ""
+    error: dict[str, Any] = {}
     headers: dict[str, str] = {}
     hits: int = 0
 

@@ -184,7 +184,7 @@ async def _before(request: web.BaseRequest, faults: list[Fault]) -> Reply | None
             return text_reply(_BROKEN_PAGE, fault.status or 502, "text/html")
         if fault.effect is Effect.REFUSE:
             refusal = Refusal(fault.code, fault.details, subcode=fault.subcode, status=fault.status)
-            refusal.headers = fault.headers
+            refusal.headers, refusal.instead = fault.headers, fault.error
             raise refusal
     return None
 
