@@ -1,4 +1,4 @@
-"""The commands: `hookline run`, `api`, `worker`, `migrate`, `token`, `trace`, `replay`, `prune`, `events`.
+"""The commands: `hookline run`, `api`, `worker`, `simulator`, `migrate`, `token`, `trace`, `replay`, `prune`, `events`.
 
 Errors that a person can mend are one line on standard error and exit code 2.
 """
@@ -50,7 +50,12 @@ def _process_commands(commands: Any) -> None:
     for command in (run, api):
         command.add_argument("--host", help="address to listen on (default: HOOKLINE_HOST)")
         command.add_argument("--port", type=int, help="port to listen on (default: HOOKLINE_PORT)")
-    for command in (api, worker):
+    simulator = _command(commands, "simulator", "the fake platforms, for development", _simulator)
+    simulator.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    simulator.add_argument("--port", type=int, help="port to listen on (default: HOOKLINE_SIMULATOR_PORT)")
+    simulator.add_argument("--seed", type=int, help="a new world with the ids of this seed, which is not kept")
+    simulator.add_argument("--callback", metavar="URL", help="whom it tells webhooks (default: this program's API)")
+    for command in (api, worker, simulator):
         command.add_argument("--log-format", choices=("json", "console"), default="json")
         command.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
         command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
@@ -135,6 +140,18 @@ def _worker(options: argparse.Namespace) -> int:
     from hookline.cli.processes import run_worker
 
     return _loop(run_worker(settings, options.parent_fd, options.ready_fd))
+
+
+def _simulator(options: argparse.Namespace) -> int:
+    from hookline.cli.simulator import run_simulator, simulator_options
+    from hookline.settings import read_settings
+
+    settings = read_settings()
+    logs.configure(options.log_format, settings.log_level)
+    made = simulator_options(
+        settings, host=options.host, port=options.port, seed=options.seed, callback=options.callback
+    )
+    return _loop(run_simulator(made, options.parent_fd, options.ready_fd))
 
 
 def _migrate(options: argparse.Namespace) -> int:

@@ -58,7 +58,9 @@ async def running(options: Options) -> AsyncIterator[Simulator]:
         connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         sim = Simulator(options, session, load(options))
-        runner = web.ServerRunner(web.Server(Application(sim), request_factory=_request), shutdown_timeout=STOP_SECONDS)
+        runner = web.ServerRunner(
+            web.Server(Application(sim), request_factory=_request, access_log=None), shutdown_timeout=STOP_SECONDS
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, options.host, options.port, reuse_address=True)
