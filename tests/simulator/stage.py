@@ -113,7 +113,7 @@ class Stage:
 
     async def receive(self, request: web.BaseRequest) -> web.Response:
         """Take a webhook, if its signature is right."""
-        body = await request.read()
+        body = await request.content.read()  # however large
         given = request.headers.get("X-Hub-Signature-256", "")
         secrets = (APP_SECRET, INSTAGRAM_SECRET)
         right = [f"sha256={hmac.new(one.encode(), body, hashlib.sha256).hexdigest()}" for one in secrets]

@@ -28,7 +28,9 @@ class Effect(StrEnum):
     HEADERS = "headers"  # carried out; the answer bears `headers` as well
 
 
-BEFORE = frozenset({Effect.REFUSE, Effect.BROKEN, Effect.SLOW, Effect.RESET})
+# Nothing is carried out after these, so no further fault is used up by the call.
+FINAL = frozenset({Effect.REFUSE, Effect.BROKEN, Effect.RESET})
+BEFORE = FINAL | {Effect.SLOW}
 
 
 class Fault(msgspec.Struct, kw_only=True, rename="camel"):
@@ -101,6 +103,8 @@ class Faults:
                 continue
             fault.hits += 1
             hit.append(fault)
+            if fault.effect in FINAL:
+                break
         return hit
 
 

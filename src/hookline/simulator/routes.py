@@ -180,6 +180,7 @@ async def _before(request: web.BaseRequest, faults: list[Fault]) -> Reply | None
         await pause(fault.seconds)
         if fault.effect is Effect.RESET:
             _cut(request)
+            return text_reply("")
         if fault.effect is Effect.BROKEN:
             return text_reply(_BROKEN_PAGE, fault.status or 502, "text/html")
         if fault.effect is Effect.REFUSE:
