@@ -62,14 +62,11 @@ def save(path: Path, content: bytes) -> None:
 
 
 async def keep_saved(sim: Simulator, path: Path) -> None:
-    """Save the world whenever it has changed, and once more at the end."""
+    """Save the world whenever it has changed, until cancelled."""
     last = b""
-    try:
-        while True:
-            content = written(sim)
-            if content != last:
-                await asyncio.to_thread(save, path, content)
-                last = content
-            await asyncio.sleep(SAVE_SECONDS)
-    finally:
-        save(path, written(sim))
+    while True:
+        content = written(sim)
+        if content != last:
+            save(path, content)
+            last = content
+        await asyncio.sleep(SAVE_SECONDS)

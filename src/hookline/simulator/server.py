@@ -16,7 +16,7 @@ from hookline.simulator.dashboard import keep_subscribed
 from hookline.simulator.http import Reply, text_reply
 from hookline.simulator.options import Options
 from hookline.simulator.routes import GRAPH, INSTAGRAM_GRAPH, FreeRoute, Graph, Route
-from hookline.simulator.saved import keep_saved, load
+from hookline.simulator.saved import keep_saved, load, save, written
 from hookline.simulator.simulator import Simulator
 
 STOP_SECONDS = 2.0
@@ -76,15 +76,18 @@ async def running(options: Options) -> AsyncIterator[Simulator]:
 @asynccontextmanager
 async def _beside(sim: Simulator) -> AsyncIterator[None]:
     """What goes on beside the calls, as long as the simulator runs."""
+    path = sim.options.state_path
     tasks = [asyncio.create_task(keep_subscribed(sim))]
-    if sim.options.state_path is not None:
-        tasks.append(asyncio.create_task(keep_saved(sim, sim.options.state_path)))
+    if path is not None:
+        tasks.append(asyncio.create_task(keep_saved(sim, path)))
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if path is not None:
+            save(path, written(sim))
 
 
 async def serve(options: Options, stop: asyncio.Event, *, listening: Callable[[Simulator], None]) -> None:
