@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from hookline.simulator import cdn, html, pictures, sending
+from hookline.simulator.chat import page as chat
 from hookline.simulator.control import api as control
 from hookline.simulator.graph import apps, instagram, instagram_tokens, oauth, pages, people, phones, wabas
 from hookline.simulator.http import Reply
@@ -27,6 +28,8 @@ ROUTES: tuple[Route, ...] = (
 )
 FREE_ROUTES: tuple[FreeRoute, ...] = (*instagram_tokens.ROUTES, *oauth.ROUTES)
 PLACES: dict[str, Callable[[Simulator], Callable[[web.BaseRequest, str], Awaitable[Reply]]]] = {
+    chat.HOME: lambda sim: chat.Chat(sim).home,
+    chat.PREFIX: lambda sim: chat.Chat(sim).answer,
     control.PREFIX: lambda sim: control.Control(sim).answer,
     facebook.PREFIX: lambda sim: facebook.FacebookDialog(sim).answer,
     instagram_login.PREFIX: lambda sim: instagram_login.InstagramDialog(sim).answer,

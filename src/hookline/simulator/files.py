@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import aiohttp
+
 from hookline.simulator.records import Media
 from hookline.simulator.world import World
 
@@ -43,6 +45,19 @@ class Files:
             (self._folder / media_id).unlink(missing_ok=True)
         else:
             self._size -= len(self._kept.pop(media_id, b""))
+
+
+async def read_up_to(stream: aiohttp.StreamReader, most: int) -> bytes:
+    """Read a stream to its end, or until it is longer than `most` bytes; then one byte more than that is given."""
+    chunks: list[bytes] = []
+    left = most + 1
+    while left > 0:
+        chunk = await stream.read(left)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
 
 
 def keep(

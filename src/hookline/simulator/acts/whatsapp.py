@@ -82,6 +82,7 @@ def edit(sim: Simulator, phone: PhoneNumber, contact: Contact, message: Message,
     if sim.world.clock.now() - message.sent_at > EDIT_SECONDS:
         raise Refusal(100, "A message can be edited for 15 minutes.")
     message.content = {"text": {"body": text}}
+    message.edits += 1
     changed = {"original_message_id": message.id, "message": {"type": "text", "text": {"body": text}}}
     _event(sim, phone, contact, "edit", changed)
     sim.threads.changed_message(message)

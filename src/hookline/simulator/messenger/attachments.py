@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 from hookline.simulator.errors import Refusal
-from hookline.simulator.files import keep
+from hookline.simulator.files import keep, read_up_to
 from hookline.simulator.messenger.body import FILES, attachment
 from hookline.simulator.messenger.envelope import CHECK, unfold
 from hookline.simulator.records import Page
@@ -86,7 +86,7 @@ async def _fetch(asked: Asked, url: str) -> tuple[bytes, str]:
         async with asked.sim.session.get(url, timeout=timeout) as answer:
             if answer.status != 200:
                 raise Refusal(100, "Failed to fetch the file from the url.")
-            return await answer.content.read(MOST_BYTES + 1), answer.content_type
+            return await read_up_to(answer.content, MOST_BYTES), answer.content_type
     except (TimeoutError, aiohttp.ClientError, ValueError):
         raise Refusal(100, "Failed to fetch the file from the url.") from None
 

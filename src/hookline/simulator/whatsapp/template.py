@@ -117,8 +117,21 @@ def _body(stored: Json | None, sent: Json | None, *, named: bool, authentication
         raise Refusal(132005, f"body: the text is longer than {LONGEST_BODY} characters")
 
 
+def fill(text: str, parameters: Sequence[Json]) -> str:
+    """Put parameters that have been taken into a text: by name, where they have names; otherwise one after another."""
+    places = list(dict.fromkeys(VARIABLE.findall(text)))
+    pairs = zip(places, parameters, strict=False)
+    values = {str(parameter.get("parameter_name", place)): _shown(parameter) for place, parameter in pairs}
+    return VARIABLE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def _shown(parameter: Json) -> str:
+    value = parameter.get(str(parameter.get("type", "text")), "")
+    return str(value.get("fallback_value", "") if isinstance(value, dict) else value)
+
+
 def _fill(text: str, parameters: Sequence[Json], kind: str, *, named: bool) -> str:
-    """Put the parameters into the text; as many as it has places, of kinds that are text."""
+    """Put the parameters into the text, after having seen that they fit it: as many, of its names, and texts."""
     places = list(dict.fromkeys(VARIABLE.findall(text)))
     if len(places) != len(parameters):
         raise _count(kind, len(parameters), len(places))
