@@ -25,7 +25,9 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
-        self.settings = {"DATA_DIR": str(folder / "data"), "PORT": str(self.port)}
+        self.simulator_port = free_port()
+        ports = {"PORT": str(self.port), "SIMULATOR_PORT": str(self.simulator_port)}
+        self.settings = {"DATA_DIR": str(folder / "data"), **ports}
         self.url = f"http://127.0.0.1:{self.port}"
 
     def hookline(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

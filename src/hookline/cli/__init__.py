@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _process_commands(commands: Any) -> None:
-    run = _command(commands, "run", "everything: database, migrations, API and worker", _run)
+    run = _command(commands, "run", "everything: database, migrations, API, worker and simulator", _run)
     api = _command(commands, "api", "HTTP only", _api)
     worker = _command(commands, "worker", "jobs only", _worker)
     for command in (run, api):

@@ -22,13 +22,16 @@ log = structlog.get_logger(__name__)
 
 
 async def run_everything(settings: Settings) -> int:
-    """Run database, API and worker until Ctrl-C or SIGTERM; the database ends too if nobody else uses it."""
+    """Run database, API, worker and simulator until Ctrl-C or SIGTERM; the database ends too if nobody else uses it."""
     stop = stop_event()
     with closing(listen(settings.host, settings.port)) as listener:
         async with database(settings, log=log.info) as url:
             await migrate(url, log=log.info)
+            port = listener.getsockname()[1]
             commands = [_api("api", listener, "console"), _worker("worker", "console")]
-            announce = partial(_announce, settings, listener.getsockname()[1])
+            if settings.simulator_url is not None:
+                commands.append(_simulator(f"http://{_reachable(settings.host)}:{port}"))
+            announce = partial(_announce, settings, port)
             await supervise(commands, stop, ready=announce, stopping=listener.close)
     return 0
 
@@ -66,6 +69,10 @@ def _worker(name: str, log_format: str) -> Command:
     return Command(name, ["worker", "--log-format", log_format])
 
 
+def _simulator(callback: str) -> Command:
+    return Command("simulator", ["simulator", "--log-format", "console", "--callback", callback])
+
+
 def _announce(settings: Settings, port: int) -> None:
     url = settings.public_url or f"http://{_reachable(settings.host)}:{port}"
     lines = [
@@ -74,6 +81,8 @@ def _announce(settings: Settings, port: int) -> None:
         f"    API documentation  {url}/docs",
         f"    webhooks           {url}/api/webhooks/{{provider}}",
     ]
+    if settings.simulator_url is not None:
+        lines.append(f"    the fake platforms {settings.simulator_url}  (write as a customer there)")
     auth = read_secrets(settings).auth
     if not settings.production and auth.secret:
         token = development_token(

@@ -1,12 +1,11 @@
 """`hookline simulator`: the fake platforms as a process, set up for this program's app id, secrets and callbacks."""
 
-import os
 import time
 
 import structlog
 
 from hookline.bootstrap import read_platforms
-from hookline.cli.processes import stop_event
+from hookline.cli.processes import stop_event, tell
 from hookline.domain.errors import StartupError
 from hookline.settings import Settings, split_commas
 from hookline.simulator.options import Options
@@ -39,7 +38,7 @@ def simulator_options(
         instagram_app_id=platforms["INSTAGRAM_APP_ID"],
         instagram_app_secret=split_commas(platforms["INSTAGRAM_APP_SECRETS"])[0],
         verify_token=platforms["META_VERIFY_TOKEN"],
-        callback_base=(callback or settings.public_url or f"http://127.0.0.1:{settings.port}") + WEBHOOKS_PATH,
+        callback_base=(callback or f"http://127.0.0.1:{settings.port}").rstrip("/") + WEBHOOKS_PATH,
         state_path=settings.data_dir / STATE_FILE if seed is None else None,
     )
 
@@ -60,6 +59,4 @@ async def run_simulator(options: Options, parent_fd: int | None, ready_fd: int |
 
 def _listening(sim: Simulator, ready_fd: int | None) -> None:
     log.info("simulated platforms listening", url=sim.url)
-    if ready_fd is not None:
-        os.write(ready_fd, f"{sim.url}\n".encode())
-        os.close(ready_fd)
+    tell(ready_fd, sim.url)
