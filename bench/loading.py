@@ -52,5 +52,5 @@ class Loading:
 
     async def end(self) -> Answered:
         """Wait for what came of it."""
-        await self._child.hear("done", HANGING_SECONDS)
+        await self._child.end(HANGING_SECONDS)
         return msgspec.json.decode(self._answer_file.read_bytes(), type=Answered)

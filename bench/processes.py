@@ -70,7 +70,15 @@ class Child(Server, frozen=True):
         """Let it end: it does when its standard input ends."""
         assert self.process.stdin
         self.process.stdin.close()
-        await self.hear("done", STOP_SECONDS)
+        await self.end(STOP_SECONDS)
+
+    async def end(self, seconds: float) -> None:
+        """Wait for its end.
+
+        Raises: SilentError, if it is not done in time.
+        """
+        await self.hear("done", seconds)
+        await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
 
 
 @asynccontextmanager

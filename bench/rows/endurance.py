@@ -16,7 +16,7 @@ from bench.machine import wait_for_quiet
 from bench.plan import Plan
 from bench.rows.drain import Drained, drained
 from bench.rows.end_to_end import Passage, passage
-from bench.rows.job_latency import timed
+from bench.rows.job_latency import Waits, timed
 from bench.stage import Stage
 from bench.table import Row, latency_row, rate_row, ratio_row, whole
 
@@ -50,7 +50,7 @@ class State(msgspec.Struct, frozen=True):
     """What was measured in one state of the database."""
 
     drains: list[Drained]
-    waits: list[float]
+    waits: Waits
     passage: Passage
 
 
@@ -122,7 +122,7 @@ def _rows(clean: State, worn: State, plan: Plan, detail: str) -> list[Row]:
     rows.append(ratio_row(f"{name}, worn (last rounds) / clean", "endurance", last, rates["clean"]))
     for state, measured, remark in (("clean", clean, "the same run"), ("worn", worn, detail)):
         jobs = f"endurance: jobs at {plan.steady_rate}/s, enqueued to begun, {state}"
-        rows.append(latency_row(jobs, "endurance", [measured.waits], detail=remark))
+        rows.append(latency_row(jobs, "endurance", [measured.waits.seconds], detail=remark + measured.waits.remark))
         webhooks = f"endurance: end to end at {plan.rates[0]}/s, {state}"
         others = [measured.passage.others]
         rows.append(latency_row(webhooks, "endurance", [measured.passage.seconds], detail=remark, others=others))

@@ -48,18 +48,18 @@ async def fairness(stage: Stage, plan: Plan) -> list[Row]:
         wait_for_quiet(plan.patience_seconds)
         busy = Others()
         offsets = [0.1 + number / plan.quiet_rate for number in range(plan.quiet_jobs)]
-        latencies = await timed(queue, UNORDERED, offsets, organizations=QUIET_ORGANIZATIONS)
+        waits = await timed(queue, UNORDERED, offsets, organizations=QUIET_ORGANIZATIONS)
         others = [busy.cores()]
-        if (done := await stage.database.fetchval(_TIMED_DONE, TIMED)) != plan.quiet_jobs:
-            raise BenchmarkError(f"of {plan.quiet_jobs} jobs of the quiet organizations {done} are recorded as done")
-        noisy = await queue.done() - plan.quiet_jobs
+        if (done := await stage.database.fetchval(_TIMED_DONE, TIMED)) != waits.begun:
+            raise BenchmarkError(f"{waits.begun} jobs of the quiet have begun, and {done} are recorded as done")
+        noisy = await queue.done() - done
     return [
         latency_row(
             f"fairness: one organization has {whole(plan.noisy_jobs)} jobs waiting; another's job enqueued to begun",
             "fairness",
-            [latencies],
+            [waits.seconds],
             detail=f"{plan.quiet_jobs} jobs of {QUIET_ORGANIZATIONS} organizations, {plan.quiet_rate} a second;"
-            f" meanwhile {whole(noisy)} of the noisy one's were done",
+            f" meanwhile {whole(noisy)} of the noisy one's were done{waits.remark}",
             others=others,
         )
     ]

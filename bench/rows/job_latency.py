@@ -7,21 +7,25 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
 
 from bench.contenders.base import Configuration, Queue
 from bench.contenders.hookline import UNORDERED, HooklineQueue
 from bench.contenders.peers import contenders
 from bench.machine import Others, wait_for_quiet
 from bench.plan import Plan
-from bench.processes import BenchmarkError
+from bench.processes import BenchmarkError, SilentError
 from bench.stage import Stage
-from bench.table import Row, latency_row
+from bench.table import Row, latency_row, whole
 
 # What comes before does not count: connections and plans are made.
 WARM_UP_JOBS = 3
 # A worker has said that it begins; now it listens, and looks once.
 SETTLE_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
+# A job that has not begun so long after the last was enqueued counts as if it began then.
+PATIENCE_SECONDS = 30.0
 SOON_SECONDS = 0.1
 
 
@@ -44,24 +48,24 @@ async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple
     wait_for_quiet(plan.patience_seconds)
     idle, steady = _schedule(configuration, plan)
     busy = Others()
-    latencies = await timed(queue, configuration, idle + steady)
+    waits = await timed(queue, configuration, idle + steady)
     others = [busy.cores()]
-    if (done := await queue.done()) != len(latencies):
-        raise BenchmarkError(f"{queue.name}: {len(latencies)} jobs have begun, and {done} are recorded as done")
+    if (done := await queue.done()) != waits.begun:
+        raise BenchmarkError(f"{queue.name}: {waits.begun} jobs have begun, and {done} are recorded as done")
     label, said = configuration.label, configuration.said
     return (
         latency_row(
             f"job into an idle queue: {label}",
             "job_latency",
-            [latencies[WARM_UP_JOBS : len(idle)]],
+            [waits.seconds[WARM_UP_JOBS : len(idle)]],
             detail=f"{len(idle) - WARM_UP_JOBS} jobs; {said}",
             others=others,
         ),
         latency_row(
             f"jobs at {plan.steady_rate}/s: {label}",
             "job_latency",
-            [latencies[len(idle) :]],
-            detail=f"{len(steady)} jobs; {said}",
+            [waits.seconds[len(idle) :]],
+            detail=f"{len(steady)} jobs; {said}{waits.remark}",
             others=others,
         )
         if steady
@@ -83,21 +87,39 @@ def _schedule(configuration: Configuration, plan: Plan) -> tuple[list[float], li
     return idle, [at + number / plan.steady_rate for number in range(int(plan.steady_rate * plan.steady_seconds))]
 
 
-async def timed(
-    queue: Queue, configuration: Configuration, offsets: list[float], *, organizations: int = 1
-) -> list[float]:
-    """Enqueue by schedule beside one worker; how many seconds each job waited, in the schedule's order.
+class Waits(msgspec.Struct, frozen=True):
+    """How many seconds each job waited, in the schedule's order; for the last of them, if not all have begun, at least.
 
-    Raises: BenchmarkError, if a job was not run, or was run twice.
+    begun: how many have.
+    """
+
+    seconds: list[float]
+    begun: int
+
+    @property
+    def remark(self) -> str:
+        """Say that a contender did not keep up."""
+        late = len(self.seconds) - self.begun
+        return f"; {whole(late)} had not begun {PATIENCE_SECONDS:g} s after the last was enqueued" if late else ""
+
+
+async def timed(queue: Queue, configuration: Configuration, offsets: list[float], *, organizations: int = 1) -> Waits:
+    """Enqueue by schedule beside one worker, and see how long each job waits.
+
+    Raises: BenchmarkError, if a job was run twice.
     """
     async with queue.worker(configuration, timed=len(offsets)) as worker:
         await asyncio.sleep(SETTLE_SECONDS)
         async with queue.sender(configuration, offsets, organizations=organizations) as sender:
-            await sender.tell(repr(time.monotonic() + SOON_SECONDS).encode())
+            start = time.monotonic() + SOON_SECONDS
+            await sender.tell(repr(start).encode())
             await sender.hear("sent", offsets[-1] + PATIENCE_SECONDS)
-            await worker.child.hear("timed", PATIENCE_SECONDS)
+            with suppress(SilentError):
+                await worker.child.hear("timed", PATIENCE_SECONDS)
+            now = time.monotonic()
             await sender.dismiss()
-        latencies = dict((await worker.dismiss()).latencies)
-    if len(latencies) != len(offsets):
-        raise BenchmarkError(f"{queue.name}: of {len(offsets)} jobs {len(latencies)} have begun")
-    return [latencies[at] for at in sorted(latencies)]
+        pairs = (await worker.dismiss()).latencies
+    latencies = {round(at - start, 4): latency for at, latency in pairs}
+    if len(latencies) != len(pairs):
+        raise BenchmarkError(f"{queue.name}: {len(pairs) - len(latencies)} jobs were run twice")
+    return Waits([latencies.get(round(one, 4), now - start - one) for one in offsets], len(latencies))
