@@ -14,12 +14,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: int
     few_webhooks: int
     backlog: int
-    # Webhooks at a given rate.
+    # Webhooks at a given rate; and where the search for the highest begins, and when it ends.
     seconds: float
     rates: tuple[int, int]
     minute_seconds: float
     minute_rate: int
     probe_seconds: float
+    first_rate: int
+    probes: int
     # Jobs: to be drained, and when draining them is given up; one at a time; at a steady rate.
     jobs: int
     drain_seconds: float
@@ -52,6 +54,8 @@ FULL = Plan(
     minute_seconds=60,
     minute_rate=3_300,
     probe_seconds=8,
+    first_rate=2_000,
+    probes=10,
     jobs=100_000,
     drain_seconds=8,
     idle_jobs=25,
@@ -82,6 +86,8 @@ QUICK = Plan(
     minute_seconds=1,
     minute_rate=60,
     probe_seconds=1,
+    first_rate=40,
+    probes=1,
     jobs=600,
     drain_seconds=10,
     idle_jobs=3,

@@ -36,6 +36,7 @@ class Queue:
     finished: ClassVar[str]  # SQL: how many jobs are recorded as done
     unfinished: ClassVar[str]  # SQL: whether any job is not
     configurations: ClassVar[Sequence[Configuration]]
+    switch: ClassVar[str] = ""  # of the command line, without which it does not take part
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage

@@ -49,6 +49,8 @@ def _parts(url: str) -> str:
 class NodeQueue(Queue):
     """A contender whose processes run on Node."""
 
+    switch = "--all-peers "
+
     async def install(self) -> None:
         """Any process that starts makes the tables."""
         self._folder = self.stage.folder / "node"

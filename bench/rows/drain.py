@@ -48,7 +48,7 @@ async def drain(stage: Stage, plan: Plan) -> list[Row]:
             for (queue, configuration), done in zip(turns, rounds, strict=True):
                 done.append(await _round(queue, configuration, plan))
     labels = [configuration.label for _, configuration in turns]
-    rows = [_row(configuration, done, plan) for (_, configuration), done in zip(turns, rounds, strict=True)]
+    rows = [_row(*turn, done, plan) for turn, done in zip(turns, rounds, strict=True)]
     peers = {label: done for label, done in zip(labels, rounds, strict=True) if not label.startswith("Hookline")}
     best = max(peers, key=lambda label: median(one.rate for one in peers[label]))
     theirs = [one.rate for one in peers[best]]
@@ -109,7 +109,7 @@ async def finish(
     return jobs, took
 
 
-def _row(configuration: Configuration, rounds: Sequence[Drained], plan: Plan) -> Row:
+def _row(queue: Queue, configuration: Configuration, rounds: Sequence[Drained], plan: Plan) -> Row:
     cost = median(one.cpu_seconds / max(1, one.jobs) for one in rounds) * 1e6
     details = [configuration.said, f"processor time each: worker {cost:.0f} µs (start included)"]
     if any(one.jobs < plan.jobs for one in rounds):
@@ -117,7 +117,7 @@ def _row(configuration: Configuration, rounds: Sequence[Drained], plan: Plan) ->
         details.append(f"stopped after {plan.drain_seconds:g} s, when {done} were done")
     return rate_row(
         f"drain of {whole(plan.jobs)} jobs: {configuration.label}",
-        "drain",
+        f"{queue.switch}drain",
         [one.rate for one in rounds],
         detail="; ".join(details),
         others=[one.others for one in rounds],

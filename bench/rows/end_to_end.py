@@ -11,7 +11,7 @@ import msgspec
 
 from bench.machine import Others, wait_for_quiet
 from bench.plan import Plan
-from bench.processes import BenchmarkError, Server
+from bench.processes import Server
 from bench.rows.webhooks import all_processed, order_for
 from bench.samples import number_of
 from bench.stage import Stage
@@ -21,8 +21,7 @@ from bench.table import Row, command, latency_row, milliseconds, whole
 LATE_SECONDS = 1.0
 LATE_SHARE = 0.01
 MEDIAN_SECONDS = 0.1
-# Where the search for the highest rate begins, how it goes up, and how near it has to come.
-FIRST_RATE = 2_000
+# How the search for the highest rate goes up, and how near it has to come.
 STEP = 1.3
 NEAR_ENOUGH = 1.07
 
@@ -85,22 +84,17 @@ async def end_to_end(stage: Stage, plan: Plan) -> list[Row]:
 
 async def highest_rate(stage: Stage, plan: Plan) -> list[Row]:
     """Search for the highest rate that is sustained: up until one is not, then halfway between."""
-    best, worst, rate = 0.0, 0.0, float(plan.rates[0] if plan.quick else FIRST_RATE)
+    best, worst, rate = 0.0, float("inf"), float(plan.first_rate)
     tried: list[str] = []
     others: list[float] = []
     async with stage.api() as api, stage.worker():
         await stage.connect_account(api)
-        while not worst or (worst / max(best, 1.0) > NEAR_ENOUGH and rate > 1):
+        while len(tried) < plan.probes and worst > best * NEAR_ENOUGH:
             one = await _afresh(stage, api, plan, rate, plan.probe_seconds)
-            middle = milliseconds(one.seconds)[0]
-            tried.append(f"{whole(rate)} {'✓' if one.sustained else '✗'} ({middle:.0f} ms)")
-            others.append(one.others)
             best, worst = (rate, worst) if one.sustained else (best, rate)
-            if plan.quick:
-                break
-            rate = rate * STEP if not worst else (best + worst) / 2
-    if not best:
-        raise BenchmarkError(f"no rate is sustained: {', '.join(tried)}")
+            tried.append(f"{whole(rate)} {'✓' if one.sustained else '✗'} ({milliseconds(one.seconds)[0]:.0f} ms)")
+            others.append(one.others)
+            rate = min(rate * STEP, (best + worst) / 2)
     return [
         Row(
             name="end to end: highest rate sustained, API and worker one process each",

@@ -56,14 +56,14 @@ async def _pair(queue: Queue, configuration: Configuration, plan: Plan) -> tuple
     return (
         latency_row(
             f"job into an idle queue: {label}",
-            "job_latency",
+            f"{queue.switch}job_latency",
             [waits.seconds[WARM_UP_JOBS : len(idle)]],
             detail=f"{len(idle) - WARM_UP_JOBS} jobs; {said}",
             others=others,
         ),
         latency_row(
             f"jobs at {plan.steady_rate}/s: {label}",
-            "job_latency",
+            f"{queue.switch}job_latency",
             [waits.seconds[len(idle) :]],
             detail=f"{len(steady)} jobs; {said}{waits.remark}",
             others=others,
