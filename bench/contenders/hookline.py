@@ -39,11 +39,7 @@ class HooklineQueue(Queue):
     name = "hookline"
     tables = ("integration_jobs",)
     finished = "SELECT count(*) FROM integration_jobs WHERE status = 'DONE'"
-    # Of what is due: jobs for another day may wait beside.
-    unfinished = (
-        "SELECT EXISTS(SELECT FROM integration_jobs WHERE status = 'PENDING' AND run_at <= now())"
-        " OR EXISTS(SELECT FROM integration_jobs WHERE status = 'PROCESSING')"
-    )
+    unfinished = "SELECT EXISTS(SELECT FROM integration_jobs WHERE status IN ('PENDING', 'PROCESSING'))"
     configurations = (ORDERED, UNORDERED)
 
     async def __aenter__(self) -> "HooklineQueue":

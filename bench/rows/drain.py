@@ -69,10 +69,10 @@ async def _round(queue: Queue, configuration: Configuration, plan: Plan) -> Drai
 
 async def drained(queue: Queue, configuration: Configuration, jobs: int, seconds: float) -> Drained:
     """Run a worker until `jobs` are done, but for so many seconds at most."""
-    busy, before = Others(), await queue.done()
+    busy = Others()
     async with queue.worker(configuration, jobs=jobs) as worker:
         first = await begun(worker)
-        result = await finish(worker, queue, jobs, first, seconds, before=before)
+        result = await finish(worker, queue, jobs, first, seconds)
         cpu, others = worker.child.cpu_seconds, busy.cores()
         if result[0] == jobs:
             await worker.dismiss()
@@ -84,12 +84,8 @@ async def begun(worker: Worker) -> float:
     return float(await worker.child.hear("first"))
 
 
-async def finish(
-    worker: Worker, queue: Queue, jobs: int, first: float, seconds: float, *, before: int = 0
-) -> tuple[int, float]:
+async def finish(worker: Worker, queue: Queue, jobs: int, first: float, seconds: float) -> tuple[int, float]:
     """Wait until the jobs are done, but for so many seconds at most; how many are, and how many seconds it took.
-
-    before: how many were done before these.
 
     Raises: BenchmarkError, if all are said to be done, and are not.
     """
@@ -98,13 +94,13 @@ async def finish(
         await worker.child.hear("all", until - time.monotonic())
     except SilentError:
         now = time.monotonic()
-        return await queue.done() - before, now - first
+        return await queue.done(), now - first
     while not await queue.all_done():
         if time.monotonic() > until:
             raise BenchmarkError(f"{queue.name} has run all jobs, but not all are recorded as done")
         await asyncio.sleep(POLL_SECONDS)
     took = time.monotonic() - first
-    if (done := await queue.done() - before) != jobs:
+    if (done := await queue.done()) != jobs:
         raise BenchmarkError(f"{queue.name} has run {jobs} jobs, and {done} are recorded as done")
     return jobs, took
 

@@ -1,9 +1,12 @@
 """Endurance: the same in a database that has been used for long, beside a clean one, in one run.
 
 Worn means: millions of finished jobs with their processed events, a million jobs that wait for another day, and a
-snapshot that somebody holds open meanwhile, so that nothing that changes can be cleaned up.
+snapshot that somebody holds open meanwhile, so that nothing that changes can be cleaned up. Nothing is vacuumed between
+rounds but by autovacuum. A drain ends with the last commit timestamp of its jobs: asking the worn queue again and again
+whether it is empty would take longer than the last jobs do.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +15,10 @@ import asyncpg
 import msgspec
 
 from bench.contenders.hookline import ORDERED, UNORDERED, HooklineQueue
-from bench.machine import wait_for_quiet
+from bench.machine import Others, wait_for_quiet
 from bench.plan import Plan
-from bench.rows.drain import Drained, drained
+from bench.processes import BenchmarkError
+from bench.rows.drain import begun
 from bench.rows.end_to_end import Passage, passage
 from bench.rows.job_latency import Waits, timed
 from bench.stage import Stage
@@ -44,6 +48,19 @@ SELECT id, organization_id, 'WHATSAPP', 'NOTHING', '{}', now() + interval '1 day
        job_lane('NOTHING', organization_id, id::text)
 FROM (SELECT uuidv7() AS id, 'waiting-' || n % 100 AS organization_id FROM generate_series(1, $1) AS n) AS jobs
 """
+
+
+_ENDED = """
+SELECT count(*) AS jobs, extract(epoch FROM max(pg_xact_commit_timestamp(xmin)))::float8 AS last
+FROM integration_jobs WHERE job_type = 'NOTHING' AND status = 'DONE' AND created_at >= $1
+"""
+
+
+class Drained(msgspec.Struct, frozen=True):
+    """Jobs a second, and how many cores others used."""
+
+    rate: float
+    others: float
 
 
 class State(msgspec.Struct, frozen=True):
@@ -76,10 +93,7 @@ async def _measure(stage: Stage, queue: HooklineQueue, plan: Plan, *, until: flo
     """Drain some rounds, and further ones until a moment; then look how soon single jobs and webhooks are through."""
     drains: list[Drained] = []
     while len(drains) < plan.few_rounds or time.monotonic() < until:
-        await queue.fill(plan.jobs, ORDERED)
-        await queue.settle()
-        wait_for_quiet(plan.patience_seconds)
-        drains.append(await drained(queue, ORDERED, plan.jobs, plan.backlog_drain_seconds))
+        drains.append(await _drained(queue, plan))
     offsets = [0.1 + number / plan.steady_rate for number in range(int(plan.steady_rate * plan.steady_seconds))]
     waits = await timed(queue, UNORDERED, offsets)
     async with stage.api() as api, stage.worker():
@@ -87,16 +101,39 @@ async def _measure(stage: Stage, queue: HooklineQueue, plan: Plan, *, until: flo
         return State(drains, waits, await passage(stage, api, plan, plan.rates[0], plan.seconds))
 
 
+async def _drained(queue: HooklineQueue, plan: Plan) -> Drained:
+    since = await queue.database.fetchval("SELECT now()")
+    await queue.fill(plan.jobs, ORDERED)
+    wait_for_quiet(plan.patience_seconds)
+    busy = Others()
+    async with queue.worker(ORDERED, jobs=plan.jobs) as worker:
+        first = await begun(worker) + time.time() - time.monotonic()
+        await worker.child.hear("all", plan.backlog_drain_seconds)
+        others = busy.cores()
+        await worker.dismiss()
+    (ended,) = await queue.database.fetch(_ENDED, since)
+    if ended["jobs"] != plan.jobs:
+        raise BenchmarkError(f"{plan.jobs} jobs have been run, and {ended['jobs']} are recorded as done")
+    return Drained(plan.jobs / (ended["last"] - first), others)
+
+
 async def _wear(stage: Stage, plan: Plan) -> None:
-    for statement, rows in (
-        (_FINISHED_JOBS, plan.finished),
-        (_FINISHED_EVENTS, plan.finished),
-        (_WAITING_JOBS, plan.waiting),
-    ):
-        for start in range(0, rows, LOAD_AT_ONCE):
-            await stage.database.execute(statement, min(LOAD_AT_ONCE, rows - start))
+    """Load what a long life leaves, the two tables side by side."""
+    async with asyncio.TaskGroup() as loading:
+        loading.create_task(_load(stage, (_FINISHED_JOBS, plan.finished), (_WAITING_JOBS, plan.waiting)))
+        loading.create_task(_load(stage, (_FINISHED_EVENTS, plan.finished)))
     await stage.database.execute("VACUUM ANALYZE integration_jobs, webhook_events")
     await stage.database.execute("CHECKPOINT")
+
+
+async def _load(stage: Stage, *inserts: tuple[str, int]) -> None:
+    connection = await asyncpg.connect(stage.url)
+    try:
+        for statement, rows in inserts:
+            for start in range(0, rows, LOAD_AT_ONCE):
+                await connection.execute(statement, min(LOAD_AT_ONCE, rows - start))
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
