@@ -214,3 +214,13 @@ async def list_page(
         connection, LISTED, COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
     return [job_from(record) for record in records]
+
+
+_LIST_WAITING = f"""
+SELECT {COLUMNS} FROM integration_jobs WHERE status = 'PENDING' ORDER BY seq LIMIT $1
+"""  # noqa: S608
+
+
+async def list_waiting(connection: Connection, limit: int = 10_000) -> list[Job]:
+    """List the waiting jobs of all organizations, in the order in which they were added: for tests."""
+    return [job_from(record) for record in await connection.fetch(_LIST_WAITING, limit)]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from hookline.store.pool import Connection
 
-_REGISTER = "INSERT INTO job_workers (id, name) VALUES ($1, $2)"
+_REGISTER = "INSERT INTO job_workers (id, name, heartbeat_at) VALUES ($1, $2, now())"
 _HEARTBEAT = "UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 RETURNING id"
 _REMOVE = "DELETE FROM job_workers WHERE id = $1"
 _PRUNE = "DELETE FROM job_workers WHERE heartbeat_at < now() - $1::interval"
