@@ -1,5 +1,6 @@
 """The commands as a person or a script meets them: what they print, and how they end."""
 
+import os
 from pathlib import Path
 
 import jwt
@@ -70,7 +71,7 @@ def test_production_makes_no_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["api"], ["worker"], ["migrate"], ["trace", "x"], ["replay", "x"], ["events", "--unowned"]]
+    "arguments", [["api"], ["worker"], ["migrate"], ["trace", "x"], ["replay", "x"], ["events", "--unowned"], ["prune"]]
 )
 def test_a_database_that_is_not_there_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
     """Every command says so in one line, without the password, and ends with code 2."""
@@ -111,6 +112,30 @@ def test_operators_on_a_migrated_database(tmp_path: Path, database_url: str) -> 
         assert replayed.returncode == 2
         assert name in one_line(replayed.stderr)
     assert "up to date" in run(["migrate"], tmp_path, settings).stdout
+
+
+BAD_OPTIONS = [
+    ["events", "--unowned", "--limit", "0"],
+    ["events", "--unowned", "--limit", "-1"],
+    ["events", "--failed", "--limit", "99999999999999999999"],
+    ["token", "--org", "o", "--hours", "nan"],
+    ["token", "--org", "o", "--hours", "-1"],
+    ["token", "--org", "o", "--hours", "1e300"],
+    ["token", "--org", "o", "--role", "KING"],
+    ["token", "--org", os.fsdecode(b"\xff")],
+    ["trace", os.fsdecode(b"wamid.\xff")],
+    ["prune", "--json", "everything"],
+]
+
+
+@pytest.mark.parametrize("arguments", BAD_OPTIONS, ids=lambda arguments: " ".join(map(ascii, arguments)))
+def test_an_option_that_does_not_fit_is_said(tmp_path: Path, arguments: list[str]) -> None:
+    """The error says what fits, with code 2 and no traceback, before anything is opened."""
+    done = run(arguments, tmp_path, {"DATABASE_URL": NO_DATABASE, "JWT_SECRET": JWT_SECRET})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("hookline")
+    assert "error:" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_command_shows_what_there_is(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -86,9 +86,23 @@ async def test_enqueue_requires_an_organization(jobs: IntegrationJobs, organizat
         await jobs.enqueue("SEND_MESSAGE", "WHATSAPP", {}, organization_id=organization)
 
 
+class Nowhere(tzinfo):
+    """A time zone that does not know where it is."""
+
+    def utcoffset(self, _: datetime | None) -> None:
+        return None
+
+
+CYCLE: list[Any] = []
+CYCLE.append(CYCLE)
+
 BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "a time without zone": ({"run_at": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
     "a time as text": ({"run_at": "2026-01-01T00:00:00Z"}, "run_at"),
+    "a time beyond the calendar": ({"run_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))}, "range"),
+    "a zone that names no offset": ({"run_at": datetime(2026, 1, 1, tzinfo=Nowhere())}, "time zone"),
+    "5 MB of payload": ({"payload": "x" * 5_000_000}, "bytes"),
+    "a payload that holds itself": ({"payload": CYCLE}, "JSON"),
     "a set as payload": ({"payload": {1, 2}}, "JSON"),
     "NaN in the payload": ({"payload": {"n": float("nan")}}, "JSON"),
     "an object as payload": ({"payload": object()}, "JSON"),
@@ -133,7 +147,7 @@ async def test_any_json_is_a_payload(jobs: IntegrationJobs, payload: Any) -> Non
     """A payload comes back as it was given, whatever JSON it is."""
     job = await jobs.enqueue("SEND_MESSAGE", "WHATSAPP", payload, organization_id="org-1")
     (found,) = await jobs.fetch_next()
-    assert json.loads(found.payload_json) == json.loads(job.payload_json) == payload
+    assert json.loads(found.payload_json) == json.loads(job.payload_json) == found.payload == payload
 
 
 async def test_fetch_next_lists_due_jobs_only(jobs: IntegrationJobs) -> None:

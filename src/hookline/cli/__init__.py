@@ -5,8 +5,9 @@ Errors that a person can mend are one line on standard error and exit code 2.
 
 import argparse
 import asyncio
+import math
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from hookline.cli import logs
@@ -16,11 +17,15 @@ from hookline.domain.principal import Role
 _MENDABLE = 2
 _INTERRUPTED = 130
 _MAX_PROCESSES = 256
+_MAX_HOURS = 24 * 366
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if any(isinstance(value, str) and not _is_unicode(value) for value in vars(options).values()):
+        parser.error("arguments must be valid Unicode")
     try:
         sys.exit(options.run(options))
     except HooklineError as error:
@@ -31,6 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # its text may quote what a customer wrote: only where it happened is told
         print(f"hookline: {logs.outline(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,8 +73,12 @@ def _process_commands(commands: Any) -> None:
         command.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
         command.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     api.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)
-    api.add_argument("--workers", type=_processes, default=1, metavar="N", help="processes that share the port")
-    worker.add_argument("--processes", type=_processes, default=1, metavar="N", help="processes that run jobs")
+    api.add_argument(
+        "--workers", type=_whole(_MAX_PROCESSES), default=1, metavar="N", help="processes that share the port"
+    )
+    worker.add_argument(
+        "--processes", type=_whole(_MAX_PROCESSES), default=1, metavar="N", help="processes that run jobs"
+    )
     _command(commands, "migrate", "bring the database's schema up to date", _migrate)
 
 
@@ -69,7 +86,7 @@ def _operator_commands(commands: Any) -> None:
     token = _command(commands, "token", "print a development token", _token)
     token.add_argument("--org", required=True, metavar="ORG", help="the organization's id")
     token.add_argument("--role", default=Role.OWNER, type=str.upper, choices=list(Role), help="default: OWNER")
-    token.add_argument("--hours", type=float, default=24.0, help="how long it is valid (default: 24)")
+    token.add_argument("--hours", type=_hours, default=24.0, help="how long it is valid (default: 24)")
     trace = _command(commands, "trace", "tell the whole story of one message", _trace)
     trace.add_argument("external_id", metavar="ID", help="the platform's id of a message, or ours")
     replay = _command(commands, "replay", "process stored webhook events again", _replay)
@@ -80,16 +97,30 @@ def _operator_commands(commands: Any) -> None:
     which = events.add_mutually_exclusive_group(required=True)
     which.add_argument("--unowned", action="store_true", help="those that wait for their account")
     which.add_argument("--failed", action="store_true", help="those that could not be read, and so belong to nobody")
-    events.add_argument("--limit", type=int, default=50)
+    events.add_argument("--limit", type=_whole(10_000), default=50, help="how many at most (default: 50)")
     for command in (trace, replay, prune, events):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
-def _processes(text: str) -> int:
-    """Read a number of processes."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _MAX_PROCESSES or len(text) > 6:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_PROCESSES}")
-    return int(text)
+def _whole(most: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers from 1 on."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}")
+        return int(text)
+
+    return read
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = math.nan
+    if not 0 < hours <= _MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"must be a number of hours over 0, up to {_MAX_HOURS}")
+    return hours
 
 
 def _command(commands: Any, name: str, summary: str, run: Any) -> argparse.ArgumentParser:

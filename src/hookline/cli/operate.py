@@ -119,8 +119,6 @@ async def replay_now(settings: Settings, event_ids: Sequence[str], *, as_json: b
 
 async def print_unowned(settings: Settings, limit: int, *, failed: bool, as_json: bool) -> int:
     """List nobody's events: those that wait for an account to connect, or those that could not be read."""
-    if limit < 1:
-        raise InvalidRequest("--limit must be 1 or more")
     status = WebhookEventStatus.FAILED if failed else WebhookEventStatus.PENDING
     async with operating(settings) as context, context.pool.acquire() as connection:
         waiting = await events.list_unowned(connection, status, limit)

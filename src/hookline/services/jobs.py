@@ -1,7 +1,7 @@
 """`IntegrationJobs`, the queue's public face: the specification's five operations on the engine that workers use."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -17,6 +17,7 @@ from hookline.store import claims, jobs
 from hookline.store.jobs import Job
 
 MAX_FETCH = 1000
+MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 
 
 class IntegrationJobs:
@@ -57,8 +58,8 @@ class IntegrationJobs:
     ) -> Job:
         """Add a job; it runs at `run_at` (default: now), after every earlier live job of its `ordering_key`.
 
-        Raises: InvalidRequest, if the organization is missing, the payload is not JSON-serializable, `run_at` has no
-        time zone, or a name does not fit.
+        Raises: InvalidRequest, if the organization is missing, the payload is not JSON-serializable or over 4 MiB,
+        `run_at` has no time zone, or a name does not fit.
         """
         values = _checked(job_type, provider, payload, run_at, organization_id, connected_account_id, ordering_key)
         async with self._pool.acquire() as connection:
@@ -130,10 +131,6 @@ def _checked(
     connected_account_id: UUID | str | None,
     ordering_key: str | None,
 ) -> dict[str, Any]:
-    if not isinstance(run_at, datetime | None):
-        raise InvalidRequest("run_at must be a datetime")
-    if run_at is not None and run_at.tzinfo is None:
-        raise InvalidRequest("run_at needs a time zone")
     try:
         provider = IntegrationProvider(provider)
     except ValueError:
@@ -143,12 +140,23 @@ def _checked(
         "provider": provider,
         "job_type": _name(job_type, "job_type"),
         "payload_json": _payload(payload),
-        "run_at": run_at,
+        "run_at": None if run_at is None else _moment(run_at),
         "connected_account_id": None
         if connected_account_id is None
         else _uuid(connected_account_id, "connected_account_id"),
         "ordering_key": None if ordering_key is None else _name(ordering_key, "ordering_key"),
     }
+
+
+def _moment(run_at: Any) -> datetime:
+    if not isinstance(run_at, datetime):
+        raise InvalidRequest("run_at must be a datetime")
+    if run_at.utcoffset() is None:
+        raise InvalidRequest("run_at needs a time zone")
+    try:
+        return run_at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest("run_at is out of range") from None
 
 
 def _name(value: Any, what: str) -> str:
@@ -170,9 +178,12 @@ def _is_utf8(value: str) -> bool:
 
 def _payload(payload: Any) -> str:
     try:
-        return json.dumps(payload, allow_nan=False)
+        text = json.dumps(payload, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the payload must be JSON-serializable: {error}") from None
+    if len(text) > MAX_PAYLOAD_BYTES:  # all of it is ASCII
+        raise InvalidRequest(f"the payload may have at most {MAX_PAYLOAD_BYTES} bytes as JSON")
+    return text
 
 
 def _uuid(value: UUID | str, what: str) -> UUID:

@@ -1,5 +1,6 @@
 """The table integration_jobs: the queue's rows. Who may run which of them, and when, is in store/claims.py."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -30,8 +31,8 @@ class ClaimedJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def payload(self) -> Any:
-        """The payload, decoded."""
-        return msgspec.json.decode(self.payload_json)
+        """The payload, decoded; as the standard library reads it, which knows no text that it cannot read."""
+        return json.loads(self.payload_json)
 
 
 class Job(ClaimedJob, frozen=True, kw_only=True):
