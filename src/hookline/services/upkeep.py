@@ -14,7 +14,7 @@ from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
-_LOCK = 0x486F6F6B_75706B70  # an advisory lock of our own
+_LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
 _FORGET_WORKERS_AFTER = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
@@ -28,9 +28,9 @@ async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Rete
     fails is logged, and the others go on.
     """
     more = False
-    for step in (_rescue, _adopt, _settle, _expire):
+    for place, step in enumerate((_rescue, _adopt, _settle, _expire)):
         try:
-            more |= await _alone(pool, step, unowned_for)
+            more |= await _alone(pool, place, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
             _tell(step.__name__, error)
     try:
@@ -48,9 +48,10 @@ def _tell(step: str, error: Exception) -> None:
 _Step = Callable[[Connection, timedelta], Awaitable[bool]]
 
 
-async def _alone(pool: asyncpg.Pool, step: _Step, unowned_for: timedelta) -> bool:
+async def _alone(pool: asyncpg.Pool, place: int, step: _Step, unowned_for: timedelta) -> bool:
+    """Take a step, unless another process is at it. A lock of its own: nobody passes over what nobody is at."""
     async with pool.acquire() as connection, connection.transaction():
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, $2)", _LOCKS, place):
             return False
         return await step(connection, unowned_for)
 
