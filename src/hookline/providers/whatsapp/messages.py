@@ -223,10 +223,10 @@ def read_statuses(statuses: Any, numbers: Numbers) -> Iterator[Item]:
         yield unsupported(next(numbers), "status", "statuses that are not an array")
         return
     for status in statuses:
-        yield _status_item(status, next(numbers))
+        yield status_item(status, next(numbers))
 
 
-def _status_item(status: Any, index: int) -> Item:
+def status_item(status: Any, index: int) -> Item:
     if not isinstance(status, dict):
         return unsupported(index, "status", "a status that is not an object")
     name = lenient.label(status.get("status"), "unknown")

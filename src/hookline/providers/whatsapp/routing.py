@@ -7,10 +7,13 @@ from hookline.providers.meta import lenient
 from hookline.providers.meta.envelope import Webhook
 from hookline.providers.meta.routing import TEST_SAMPLE, Leaf, Owner, Path, Share
 
+OBJECT = "whatsapp_business_account"
+MESSAGES = "messages"
+
 # The arrays of a change that are divided over contacts, and the fields whose changes have them.
 CONVERSATION_ARRAYS = ("messages", "statuses", "message_echoes")
 _ARRAYS = (*CONVERSATION_ARRAYS, "contacts")
-CONVERSATION_FIELDS = frozenset({"messages", "smb_message_echoes"})
+CONVERSATION_FIELDS = frozenset({MESSAGES, "smb_message_echoes"})
 
 _LONG_NUMBER_CHARACTERS = 512
 _CONTACT_NAMES = ("wa_id", "user_id")

@@ -9,11 +9,9 @@ from hookline.providers import generic
 from hookline.providers.base import Address
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
-from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick
+from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
 from hookline.providers.whatsapp.line import Line
-from hookline.providers.whatsapp.routing import change_leaves, companions, waba_owner
-
-OBJECT = "whatsapp_business_account"
+from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
 
 # Field → reader of a change's value, where it is about conversations. The others are in `account_fields`.
 # Source: protocol reference 2.1, 2.3, 2.4.
@@ -43,7 +41,7 @@ class WhatsApp:
         Raises: MalformedWebhook, if the body is not JSON of that outline.
         Source: protocol reference 1.3, 2.
         """
-        ordinary = quick.split(body)
+        ordinary = quick_split.split(body)
         if ordinary is not None:
             return [ordinary]
         webhook = decode(body)
@@ -59,7 +57,8 @@ class WhatsApp:
 
         Source: protocol reference 2.
         """
-        return source.read(payload, OBJECT, _read_source)
+        ordinary = quick_parse.parse(payload)
+        return source.read(payload, OBJECT, read_source) if ordinary is None else [ordinary]
 
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:
         """List a number's addresses: its id alone; its WABA and its digits together with others."""
@@ -74,7 +73,8 @@ class WhatsApp:
         return known
 
 
-def _read_source(found: source.Source, numbers: source.Numbers) -> Iterator[Item]:
+def read_source(found: source.Source, numbers: source.Numbers) -> Iterator[Item]:
+    """Read one change: a conversation's by its reader, any other as a fact about the account."""
     if found.array != "changes":
         yield source.unsupported(next(numbers), found.array, f"WhatsApp has no {found.array}")
         return

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hookline.providers import generic
 from hookline.providers.meta import routing
 from hookline.providers.meta.envelope import decode
-from hookline.providers.whatsapp import quick
-from hookline.providers.whatsapp.routing import change_leaves, companions, waba_owner
+from hookline.providers.whatsapp import quick_split
+from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
 
 ODD = st.sampled_from(
     ["", "0", "15550783881", "16505551234", "+1650", "US.1349", "٣", "a\u0000b", "x" * 600, 7, None, {}]
@@ -53,7 +53,7 @@ def the_long_way(body: bytes) -> list[Any]:
     webhook = decode(body)
     if "object" not in webhook.tree:
         return generic.split(webhook)
-    foreign = routing.misdirected(webhook, quick._OBJECT)
+    foreign = routing.misdirected(webhook, OBJECT)
     return (
         [foreign] if foreign else routing.parts(webhook, routing.leaves(webhook, waba_owner, change_leaves), companions)
     )
@@ -89,7 +89,7 @@ def test_what_is_ordinary(change: Callable[[dict[str, Any]], None], *, answers: 
     body = ordinary()
     change(body)
     text = json.dumps(body).encode()
-    part = quick.split(text)
+    part = quick_split.split(text)
     assert (part is not None) == answers
     if part is not None:
         assert [part] == the_long_way(text)
@@ -109,7 +109,7 @@ def test_odd_ids_come_out_the_same(
         status(body)
         value_of(body)["statuses"][0]["recipient_id"] = recipient
     text = json.dumps(body).encode()
-    part = quick.split(text)
+    part = quick_split.split(text)
     if part is not None:
         assert [part] == the_long_way(text)
 
@@ -128,6 +128,6 @@ def test_odd_values_come_out_the_same(name: str, replacement: Any) -> None:
     body = ordinary()
     value_of(body)[name] = replacement
     text = json.dumps(body).encode()
-    part = quick.split(text)
+    part = quick_split.split(text)
     if part is not None:
         assert [part] == the_long_way(text)

@@ -3,16 +3,12 @@
 It reads just what routing needs, and gives up on anything out of the ordinary: the long way then decides.
 """
 
-from typing import Final
-
 import msgspec
 
 from hookline.domain.event import Part
 from hookline.domain.ids import MAX_EXTERNAL_ID_BYTES
 from hookline.providers.meta.envelope import MAX_DEPTH
-
-_FIELD: Final = "messages"
-_OBJECT: Final = "whatsapp_business_account"
+from hookline.providers.whatsapp.routing import MESSAGES, OBJECT
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -72,18 +68,18 @@ def split(body: bytes) -> Part | None:
         text = body.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if envelope.object != _OBJECT or len(envelope.entry) != 1:
+    if envelope.object != OBJECT or len(envelope.entry) != 1:
         return None
     entry = envelope.entry[0]
-    if len(entry.changes) != 1 or entry.changes[0].field != _FIELD or not _is_plain(entry.id) or entry.id == "0":
+    if len(entry.changes) != 1 or entry.changes[0].field != MESSAGES or not is_plain(entry.id) or entry.id == "0":
         return None
     value = entry.changes[0].value
     number = value.metadata.phone_number_id
     contact = _sole_contact(value)
-    if contact is None or not _is_plain(number):
+    if contact is None or not is_plain(number):
         return None
     return Part(
-        event_type=_FIELD,
+        event_type=MESSAGES,
         payload=text,
         address=number,
         external_account_id=number,
@@ -99,11 +95,11 @@ def _sole_contact(value: _Value) -> str | None:
         return None
     if value.statuses:
         contact = value.statuses[0].recipient_id
-        return contact if _is_plain(contact) else None
+        return contact if is_plain(contact) else None
     contact = value.messages[0].sender
-    return contact if _is_plain(contact) and contact != own and (not own or _is_plain(own)) else None
+    return contact if is_plain(contact) and contact != own and (not own or is_plain(own)) else None
 
 
-def _is_plain(identifier: str) -> bool:
+def is_plain(identifier: str) -> bool:
     """Say whether an id is nothing but digits, and short: as it is stored, whatever the rules for odd ones are."""
     return identifier.isdigit() and identifier.isascii() and len(identifier) <= MAX_EXTERNAL_ID_BYTES
