@@ -1,279 +1,346 @@
-"""Claims on jobs: fenced, in order by key, and fair by lane.
+"""Claims on jobs: who may run which, fenced, in order by key, and fair to every organization (see store/lanes.py).
 
-Order. A claim takes lanes whole (an advisory lock for its transaction) and reads in a statement of its own after the
-lock, so that it sees every claim made before; of a key it takes the first live job and the run that follows it.
+Order. Of a key a claim takes the first live job and the run that follows it, if none of the key's is running.
 Fence. Every claim raises `lease`; whoever acts on a claimed job names the lease it holds, and changes nothing if the
-job was taken over.
+job was taken over. How claimed jobs end is in store/endings.py.
 Webhooks. Their effects are all in the database, so the transaction itself is the claim (`take`): they are marked DONE
 first, which locks them, and everything is undone if the transaction does not commit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from hookline.domain.job import IntegrationJobStatus, Verdict
-from hookline.store.arrays import columns
+import msgspec
+
+from hookline.domain.account import IntegrationProvider
+from hookline.domain.job import IntegrationJobStatus
+from hookline.store.endings import fail, finish, give_back, let_follow, release, rescue
 from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
+from hookline.store.lanes import (
+    ALL_LANES,
+    BLOCKED,
+    LANE_LOCKS,
+    OTHER_LANES,
+    PAUSED,
+    SEEN,
+    WEBHOOK_LANES,
+    Lanes,
+    is_paused,
+    of_key,
+    share_of,
+    still_waits,
+)
 from hookline.store.pool import Connection
 
-WEBHOOK_LANES = range(64)
-OTHER_LANES = range(64, 128)
-_LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second is the lane
+__all__ = [
+    "Claim",
+    "Claimed",
+    "Run",
+    "claim",
+    "claim_one",
+    "fail",
+    "fetch_next",
+    "finish",
+    "give_back",
+    "let_follow",
+    "release",
+    "rescue",
+    "take",
+]
+
+LONGEST_RUN = 100
+# A key that has been running for longer than this is not waited for by a claim: its followers are put aside.
+_BRIEF = "1 second"
+# How often a claim goes on when all that it met had to be put aside.
+_CLEARINGS = 20
 
 
-# A job is blocked by an earlier live job of its key. Heads come first, then what follows each head, by depth: so a cut
-# at the limit always leaves whole beginnings of keys.
-_DUE = """
-head AS MATERIALIZED (
-    SELECT j.organization_id, j.id, j.ordering_key, j.seq, j.run_at
-    FROM unnest($1::smallint[]) AS l(lane)
-    CROSS JOIN LATERAL (
-        SELECT d.organization_id, d.id, d.ordering_key, d.seq, d.run_at
-        FROM integration_jobs d
-        WHERE d.lane = l.lane AND d.status = 'PENDING' AND d.run_at <= now()
-          AND NOT EXISTS (
-              SELECT FROM integration_jobs earlier
-              WHERE earlier.ordering_key = d.ordering_key AND earlier.seq < d.seq
-                AND earlier.organization_id = d.organization_id
-                AND earlier.status IN ('PENDING', 'PROCESSING') AND earlier.holds_key)
-        ORDER BY d.run_at, d.seq
-        LIMIT $2
-    ) AS j
-),
-due AS MATERIALIZED (
-    SELECT organization_id, id, 0 AS depth, run_at, seq FROM head
-    UNION ALL
-    SELECT f.organization_id, f.id, f.depth, h.run_at, h.seq
-    FROM head h
-    CROSS JOIN LATERAL (
-        SELECT n.organization_id, n.id, row_number() OVER (ORDER BY n.seq) AS depth,
-               bool_and(n.status = 'PENDING' AND n.run_at <= now()) OVER (ORDER BY n.seq) AS ready
-        FROM (
-            SELECT k.organization_id, k.id, k.seq, k.status, k.run_at
-            FROM integration_jobs k
-            WHERE k.ordering_key = h.ordering_key AND k.seq > h.seq AND k.organization_id = h.organization_id
-              AND k.status IN ('PENDING', 'PROCESSING') AND k.holds_key
-            ORDER BY k.seq LIMIT $3
-        ) AS n
-    ) AS f
-    WHERE f.ready
+class Claim(Job, frozen=True, kw_only=True):
+    """A job that a worker has claimed, in the run of its key.
+
+    unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
+    records them first, so that no crash can leave a later one done and an earlier one to be run again.
+    """
+
+    unrecorded: list[ClaimedJob]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Claimed jobs of one key, in order; or one job that has none. All of them share `unrecorded`."""
+
+    jobs: list[Claim]
+    unrecorded: list[ClaimedJob]
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a claim got. busy: it may be that more is due."""
+
+    runs: list[Run]
+    busy: bool
+
+
+# One key's first live jobs in order, what runs before what waits. ready: this and all before it may run now.
+_RUN = f"""
+    SELECT n.*, row_number() OVER sequence AS depth,
+           bool_and(n.status = 'PENDING' AND n.run_at <= now() AND NOT n.paused) OVER sequence AS ready
+    FROM (
+        SELECT j.ctid, j.organization_id, j.ordering_key, j.seq, j.status, j.run_at, j.updated_at,
+               job_rank(j.status) AS rank, {is_paused("j")} AS paused
+        FROM integration_jobs j
+        WHERE {of_key("j", "k")}
+        ORDER BY job_rank(j.status), j.seq LIMIT k.length
+    ) AS n
+    WINDOW sequence AS (ORDER BY n.rank, n.seq)
+"""  # noqa: S608 - constants only, here and below
+
+_CLAIMED_COLUMNS = (
+    "id",
+    "organization_id",
+    "seq",
+    "job_type",
+    "payload_json",
+    "attempts",
+    "max_attempts",
+    "ordering_key",
+    "lease",
+    "provider",
+    "last_error",
+    "run_at",
+    "connected_account_id",
+    "created_at",
+    "updated_at",
 )
-"""
 
-# Half of the lanes in which something is due, so that whoever comes next finds some too.
-_LOCK_LANES = """
-WITH busy AS MATERIALIZED (
-    SELECT l.lane::smallint AS lane
-    FROM generate_series($1::integer, $2::integer) AS l(lane)
-    CROSS JOIN LATERAL (
-        SELECT FROM integration_jobs j
-        WHERE j.lane = l.lane AND j.status = 'PENDING' AND j.run_at <= now()
-        LIMIT 1
-    ) AS due
-    ORDER BY random()
-)
-SELECT lane FROM busy WHERE pg_try_advisory_xact_lock($3::integer, lane)
-LIMIT (SELECT (count(*) + 1) / 2 FROM busy)
-"""
-
+# Of what is seen: what is paused is put aside. Keyless jobs are picked, and of every key the run that is ready. Where
+# none is, because the first one waits for its time or has been running for long, what was seen of the key is put aside
+# too, with that first one locked: so whatever ends it waits for us and then finds its follower. Picked are whole
+# beginnings of runs, the first of every organization before the second of any.
 _CLAIM = f"""
-WITH {_DUE},
-picked AS MATERIALIZED (
-    SELECT DISTINCT organization_id, id FROM (
-        SELECT organization_id, id FROM due ORDER BY depth, run_at, seq LIMIT $4
+WITH RECURSIVE {SEEN},
+looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
+key AS MATERIALIZED (
+    SELECT organization_id, ordering_key,
+           least(ceil($4::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
+    FROM (
+        SELECT organization_id, ordering_key FROM looked_at WHERE ordering_key IS NOT NULL AND NOT paused
+        GROUP BY organization_id, ordering_key ORDER BY min(seq) LIMIT $6
     ) AS first
+),
+run AS MATERIALIZED (SELECT r.* FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
+picked AS MATERIALIZED (
+    SELECT ctid FROM (
+        SELECT ctid, seq, row_number() OVER (PARTITION BY organization_id ORDER BY depth, seq) AS place
+        FROM (
+            SELECT ctid, organization_id, seq, 1 AS depth FROM looked_at WHERE ordering_key IS NULL AND NOT paused
+            UNION ALL
+            SELECT ctid, organization_id, seq, depth FROM run WHERE ready
+        ) AS ready
+    ) AS placed
+    ORDER BY place, seq LIMIT $4
+),
+held_up AS MATERIALIZED (
+    SELECT r.organization_id, r.ordering_key
+    FROM run r JOIN integration_jobs j ON j.ctid = r.ctid
+    WHERE r.depth = 1 AND NOT r.ready AND (r.status = 'PENDING' OR r.updated_at < now() - interval '{_BRIEF}')
+      AND j.status IN ('PENDING', 'PROCESSING')
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+),
+blocked AS (
+    UPDATE integration_jobs j SET lane = {BLOCKED}
+    FROM looked_at s JOIN held_up h ON h.organization_id = s.organization_id AND h.ordering_key = s.ordering_key
+    WHERE j.ctid = s.ctid AND NOT s.paused AND {still_waits("j")}
+    RETURNING 1
+),
+paused AS (
+    UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
+    WHERE j.ctid = s.ctid AND s.paused AND {still_waits("j")}
+    RETURNING 1
+),
+claimed AS (
+    UPDATE integration_jobs j
+    SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $5, updated_at = now(),
+        lane = CASE WHEN j.lane >= 0 THEN j.lane
+                    ELSE job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)) END
+    FROM picked p WHERE j.ctid = p.ctid AND {still_waits("j")}
+    RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)}
 )
-UPDATE integration_jobs j
-SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $5, updated_at = now()
-FROM picked p WHERE j.organization_id = p.organization_id AND j.id = p.id AND j.status = 'PENDING'
-RETURNING {", ".join("j." + name for name in Job.__struct_fields__)}
+SELECT c.*, (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
+FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
 """  # noqa: S608
 
 
-async def claim(connection: Connection, worker_id: UUID, *, limit: int) -> list[Job]:
-    """Claim up to `limit` due jobs for a worker, but no webhooks, in order of seq. Needs a transaction; never commits.
+async def claim(
+    connection: Connection, worker_id: UUID, *, limit: int, keys: int | None = None, lanes: Lanes | None = None
+) -> Claimed:
+    """Claim up to `limit` due jobs, of up to `keys` keys, but no webhooks. Needs a transaction; never commits.
 
-    Two workers never claim from one lane at the same moment; a lane that is taken is passed over.
+    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim.
     """
-    locked = await _lock_lanes(connection, OTHER_LANES)
-    if not locked:
-        return []
-    quantum = max(1, -(-limit // len(locked)))
-    records = await connection.fetch(_CLAIM, locked, quantum, limit, limit, worker_id)
-    return sorted(map(job_from, records), key=lambda job: job.seq)
+    lanes = lanes or Lanes(OTHER_LANES)
+    keys = limit if keys is None else keys
+    for _ in range(_CLEARINGS):
+        locked = await lanes.lock(connection)
+        if not locked.lanes:
+            return Claimed([], locked.busy)
+        share = share_of(limit, locked)
+        records = await connection.fetch(_CLAIM, locked.lanes, locked.slices, share, limit, worker_id, keys)
+        if records[0][0] is not None:
+            return Claimed(_runs(records), busy=True)
+        if not records[0]["put_aside"]:
+            break
+    return Claimed([], busy=True)
+
+
+_PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
+_PROCESSING = IntegrationJobStatus.PROCESSING
+
+
+def _runs(records: Iterable[Any]) -> list[Run]:
+    """Make runs of claimed rows, in the order in which the claim picked them."""
+    runs: list[Run] = []
+    of_key: dict[tuple[str, str], Run] = {}
+    for record in records:
+        owner, key = record[1], record[7]
+        run = None if key is None else of_key.get((owner, key))
+        if run is None:
+            run = Run([], [])
+            runs.append(run)
+            if key is not None:
+                of_key[owner, key] = run
+        run.jobs.append(_claim_from(record, run.unrecorded))
+    for run in of_key.values():
+        run.jobs.sort(key=attrgetter("seq"))
+    return runs
+
+
+def _claim_from(record: Any, unrecorded: list[ClaimedJob]) -> Claim:
+    return Claim(
+        id=record[0],
+        organization_id=record[1],
+        seq=record[2],
+        job_type=record[3],
+        payload_json=record[4],
+        status=_PROCESSING,
+        attempts=record[5],
+        max_attempts=record[6],
+        ordering_key=record[7],
+        lease=record[8],
+        provider=_PROVIDERS[record[9]],
+        last_error=record[10],
+        run_at=record[11],
+        connected_account_id=record[12],
+        created_at=record[13],
+        updated_at=record[14],
+        unrecorded=unrecorded,
+    )
 
 
 # No webhook holds another: none is ever claimed beyond its transaction, and one that waits for a retry lets others go.
-_TAKE = """
-WITH due AS MATERIALIZED (
-    SELECT j.organization_id, j.id
-    FROM unnest($1::smallint[]) AS l(lane)
-    CROSS JOIN LATERAL (
-        SELECT d.organization_id, d.id FROM integration_jobs d
-        WHERE d.lane = l.lane AND d.status = 'PENDING' AND d.run_at <= now()
-        ORDER BY d.run_at, d.seq LIMIT $2
-    ) AS j
+# Only while somebody is paused or resumed it is asked whether an earlier one of the key is still put aside.
+_TAKE = f"""
+WITH RECURSIVE {SEEN},
+looked_at AS MATERIALIZED (
+    SELECT s.*, {is_paused("s")} OR (
+        (SELECT EXISTS (SELECT FROM job_pauses)) AND EXISTS (
+            SELECT FROM integration_jobs e WHERE {of_key("e", "s")} AND e.seq < s.seq AND e.lane = {PAUSED})) AS paused
+    FROM seen s
+),
+paused AS (
+    UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
+    WHERE j.ctid = s.ctid AND s.paused AND {still_waits("j")}
+    RETURNING 1
+),
+taken AS (
+    UPDATE integration_jobs j SET status = 'DONE', lease = j.lease + 1, updated_at = now()
+    FROM looked_at s WHERE j.ctid = s.ctid AND NOT s.paused AND {still_waits("j")}
+    RETURNING j.id, j.organization_id, j.seq, j.job_type, j.payload_json, j.attempts, j.max_attempts, j.ordering_key,
+              j.lease
 )
-UPDATE integration_jobs j SET status = 'DONE', lease = j.lease + 1, updated_at = now()
-FROM due WHERE j.organization_id = due.organization_id AND j.id = due.id AND j.status = 'PENDING'
-RETURNING j.id, j.organization_id, j.seq, j.job_type, j.payload_json, j.attempts, j.max_attempts, j.ordering_key,
-          j.lease
-"""
+SELECT t.*, (SELECT count(*) FROM paused) AS put_aside FROM (VALUES (1)) AS one LEFT JOIN taken t ON true
+"""  # noqa: S608
 
 
-async def take(connection: Connection, *, limit: int) -> list[ClaimedJob]:
-    """Take up to `limit` due webhook jobs, in order of seq, as DONE: the caller's transaction is the claim.
+async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None) -> list[ClaimedJob]:
+    """Take about `limit` due webhook jobs, in order of seq, as DONE: the caller's transaction is the claim.
 
-    Their lanes stay locked until it ends; jobs whose event fails are put back by `fail` before it commits.
+    Their lanes stay locked until it ends; jobs whose event fails are put back by `fail` before it commits. What belongs
+    to somebody paused is put aside. lanes: the caller's, kept from one time to the next.
     """
-    locked = await _lock_lanes(connection, WEBHOOK_LANES)
-    if not locked:
-        return []
-    records = await connection.fetch(_TAKE, locked, max(1, -(-limit // len(locked))))
-    done = IntegrationJobStatus.DONE
-    taken = [
-        ClaimedJob(
-            id=record[0],
-            organization_id=record[1],
-            seq=record[2],
-            job_type=record[3],
-            payload_json=record[4],
-            status=done,
-            attempts=record[5],
-            max_attempts=record[6],
-            ordering_key=record[7],
-            lease=record[8],
-        )
-        for record in records
-    ]
-    taken.sort(key=lambda job: job.seq)
-    return taken
+    lanes = lanes or Lanes(WEBHOOK_LANES)
+    for _ in range(_CLEARINGS):
+        locked = await lanes.lock(connection)
+        if not locked.lanes:
+            break
+        records = await connection.fetch(_TAKE, locked.lanes, locked.slices, share_of(limit, locked))
+        if records[0][0] is not None:
+            return sorted(map(_taken_from, records), key=attrgetter("seq"))
+        if not records[0]["put_aside"]:
+            break
+    return []
 
 
-async def _lock_lanes(connection: Connection, lanes: range) -> list[int]:
-    records = await connection.fetch(_LOCK_LANES, lanes.start, lanes.stop - 1, _LANE_LOCKS)
-    return [record["lane"] for record in records]
+_DONE = IntegrationJobStatus.DONE
 
 
-_PEEK = f"""
-WITH {_DUE}
-SELECT {COLUMNS} FROM integration_jobs
-WHERE (organization_id, id) IN (SELECT organization_id, id FROM due WHERE depth = 0) ORDER BY run_at, seq LIMIT $4
+def _taken_from(record: Any) -> ClaimedJob:
+    return ClaimedJob(
+        id=record[0],
+        organization_id=record[1],
+        seq=record[2],
+        job_type=record[3],
+        payload_json=record[4],
+        status=_DONE,
+        attempts=record[5],
+        max_attempts=record[6],
+        ordering_key=record[7],
+        lease=record[8],
+    )
+
+
+# A job is kept back while one of its key runs, or an earlier one waits.
+_KEPT_BACK = f"""
+    (j.ordering_key IS NOT NULL AND (
+        EXISTS (SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND job_rank(e.status) = 0)
+        OR EXISTS (
+            SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND job_rank(e.status) = 1 AND e.seq < j.seq)))
+"""  # noqa: S608
+
+_FETCH_NEXT = f"""
+SELECT {", ".join("d." + name for name in Job.__struct_fields__)}
+FROM generate_series({ALL_LANES.start}, {ALL_LANES.stop - 1}) AS l(lane)
+CROSS JOIN LATERAL (
+    SELECT j.* FROM integration_jobs j
+    WHERE j.lane = l.lane AND j.status = 'PENDING' AND job_slice(j.run_at) <= now() AND j.run_at <= now()
+      AND NOT {is_paused("j")} AND NOT {_KEPT_BACK}
+    ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $1
+) AS d
+ORDER BY d.run_at, d.seq LIMIT $1
 """  # noqa: S608
 
 
 async def fetch_next(connection: Connection, *, limit: int) -> list[Job]:
     """List the jobs that a claim could take first now, one a key, by run_at, without claiming any."""
-    records = await connection.fetch(_PEEK, [*WEBHOOK_LANES, *OTHER_LANES], limit, limit, limit)
-    return [job_from(record) for record in records]
+    return [job_from(record) for record in await connection.fetch(_FETCH_NEXT, limit)]
 
 
-_LANE = """
-SELECT pg_advisory_xact_lock($1::integer, lane) FROM integration_jobs WHERE id = $2 AND organization_id = $3
+_LOCK_LANE = """
+SELECT pg_advisory_xact_lock($1::integer, job_lane(job_type, organization_id, coalesce(ordering_key, id::text)))
+FROM integration_jobs WHERE id = $2 AND organization_id = $3
 """
 
 _CLAIM_ONE = f"""
 UPDATE integration_jobs j
-SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $2, updated_at = now()
-WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING'
-  AND NOT EXISTS (
-      SELECT FROM integration_jobs earlier
-      WHERE earlier.ordering_key = j.ordering_key AND earlier.seq < j.seq
-        AND earlier.organization_id = j.organization_id
-        AND earlier.status IN ('PENDING', 'PROCESSING') AND earlier.holds_key)
+SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $2, updated_at = now(),
+    lane = job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))
+WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING' AND NOT {is_paused("j")} AND NOT {_KEPT_BACK}
 RETURNING {COLUMNS}
 """  # noqa: S608
 
 
 async def claim_one(connection: Connection, organization_id: str, job_id: UUID, worker_id: UUID) -> Job | None:
-    """Claim one job by id; None if it is not pending, or an earlier job of its key is still live."""
-    await connection.execute(_LANE, _LANE_LOCKS, job_id, organization_id)
+    """Claim one job by id; None if it is not pending or is paused, or an earlier job of its key is still live."""
+    await connection.execute(_LOCK_LANE, LANE_LOCKS, job_id, organization_id)
     record = await connection.fetchrow(_CLAIM_ONE, job_id, worker_id, organization_id)
     return None if record is None else job_from(record)
-
-
-# A claimed job's identity and fence.
-_CLAIMED = ("organization_id", "id", "lease")
-
-_FINISH = """
-UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
-FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
-WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
-RETURNING j.id
-"""
-
-
-async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UUID]:
-    """Mark claimed jobs DONE and return the ids of those whose claim still stood."""
-    records = await connection.fetch(_FINISH, *columns(claims, _CLAIMED))
-    return {record["id"] for record in records}
-
-
-_FAIL = """
-UPDATE integration_jobs
-SET status = $3, attempts = $4, last_error = $5, worker_id = NULL, updated_at = now(),
-    run_at = CASE WHEN $3 = 'PENDING' THEN now() + $6::interval ELSE run_at END,
-    holds_key = holds_key AND NOT $7
-WHERE organization_id = $8 AND id = $1 AND lease = $2 AND status = $9
-RETURNING id
-"""
-
-
-async def fail(
-    connection: Connection, claimed: ClaimedJob, verdict: Verdict, error: str, *, releases_key: bool
-) -> bool:
-    """Record a failed attempt by its verdict; False if the claim no longer stands.
-
-    releases_key: from now on the job's followers need not wait for it.
-    """
-    record = await connection.fetchval(
-        _FAIL,
-        claimed.id,
-        claimed.lease,
-        verdict.status,
-        verdict.attempts,
-        error,
-        verdict.delay,
-        releases_key,
-        claimed.organization_id,
-        claimed.status,
-    )
-    return record is not None
-
-
-_RELEASE = """
-UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now()
-FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
-WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
-"""
-
-
-async def release(connection: Connection, claims: Sequence[ClaimedJob]) -> None:
-    """Return claimed jobs to the queue untouched."""
-    await connection.execute(_RELEASE, *columns(claims, _CLAIMED))
-
-
-_GIVE_BACK = """
-UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now()
-WHERE worker_id = $1 AND status = 'PROCESSING'
-"""
-
-
-async def give_back(connection: Connection, worker_id: UUID) -> None:
-    """Return a stopping worker's claimed jobs to the queue at once."""
-    await connection.execute(_GIVE_BACK, worker_id)
-
-
-# Also finds rows of a claim that committed after its worker had been given up: any owner without a live heartbeat.
-_RESCUE = """
-UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now()
-WHERE status = 'PROCESSING'
-  AND NOT EXISTS (SELECT FROM job_workers w WHERE w.id = worker_id AND w.heartbeat_at > now() - $1::interval)
-RETURNING id
-"""
-
-
-async def rescue(connection: Connection, dead_after: Any) -> int:
-    """Return the jobs of workers whose heartbeat is older than `dead_after` (a timedelta) to the queue."""
-    return len(await connection.fetch(_RESCUE, dead_after))

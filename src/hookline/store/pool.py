@@ -36,7 +36,13 @@ INGEST_ROLE = "hookline_ingest"
 
 # A plan that is made while a table is empty, and kept, reads the whole table once it is large: until statistics come,
 # a minute later, every batch would. Batches go from their values through an index, always.
-_BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+# Nor may it collect and sort what an index has in order.
+_BY_INDEX = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+}
 
 _SET_ORGANIZATION = "SELECT set_config('hookline.organization_id', $1, true)"
 

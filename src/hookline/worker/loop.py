@@ -5,7 +5,6 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import groupby
 
 import asyncpg
 import structlog
@@ -127,13 +126,12 @@ class Worker:
         if len(self._runs) >= self._batch:
             await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
         async with self._pool.acquire() as connection, connection.transaction():
-            batch = await claims.claim(connection, self._presence.id, limit=max(1, self._batch - len(self._runs)))
-        ordered = sorted(batch, key=lambda job: (*_key(job), job.seq))
-        for _, run in groupby(ordered, key=_key):
-            task = asyncio.create_task(self._run(list(run)), name="run")
+            claimed = await claims.claim(connection, self._presence.id, limit=max(1, self._batch - len(self._runs)))
+        for run in claimed.runs:
+            task = asyncio.create_task(self._run(run.jobs), name="run")
             self._runs.add(task)
             task.add_done_callback(self._runs.discard)
-        return len(batch)
+        return sum(len(run.jobs) for run in claimed.runs)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -201,7 +199,3 @@ class Worker:
             while await keep_up(self._pool, unowned_for=context.unowned_for, retention=context.retention):
                 pass
             await asyncio.sleep(UPKEEP_SECONDS)
-
-
-def _key(job: Job) -> tuple[str, str]:
-    return job.organization_id, job.ordering_key or str(job.id)

@@ -1,0 +1,158 @@
+"""How claimed jobs end: done, failed, returned to the queue, rescued; and who may follow then.
+
+Every statement names the lease that the claim raised, and changes nothing once the job was taken over.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from hookline.domain.job import IntegrationJobStatus, Verdict
+from hookline.store.arrays import columns
+from hookline.store.jobs import ClaimedJob
+from hookline.store.lanes import BLOCKED, of_key, still_waits
+from hookline.store.pool import Connection
+
+# A claimed job's identity and fence.
+_CLAIMED = ("organization_id", "id", "lease")
+
+_FINISH = """
+UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
+FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
+WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
+RETURNING j.id
+"""
+
+
+async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UUID]:
+    """Mark claimed jobs DONE, let the next ones of their keys follow; the ids of those whose claim still stood.
+
+    What has ended before them in their runs, and is not recorded yet, is recorded first.
+    """
+    ended = [*unrecorded_before(claims), *claims]
+    records = await connection.fetch(_FINISH, *columns(ended, _CLAIMED))
+    await let_follow(connection, claims)
+    stood = {record[0] for record in records}
+    return stood if len(ended) == len(claims) else stood & {claim.id for claim in claims}
+
+
+def unrecorded_before(claims: Iterable[ClaimedJob]) -> list[ClaimedJob]:
+    """What ended before these jobs in their runs, as far as it is not committed yet (see `claims.Claim`)."""
+    before: dict[UUID, ClaimedJob] = {}
+    for claim in claims:
+        for earlier in getattr(claim, "unrecorded", ()):
+            if earlier.seq < claim.seq:
+                before[earlier.id] = earlier
+    return list(before.values())
+
+
+# In a statement of its own, after what ended: a claim that puts followers aside holds the one they wait for locked, so
+# whoever ends that one comes here only when they are to be seen.
+_LET_FOLLOW = f"""
+WITH first AS MATERIALIZED (
+    SELECT f.ctid
+    FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)) AS k
+    CROSS JOIN LATERAL (
+        SELECT n.ctid, n.lane FROM integration_jobs n WHERE {of_key("n", "k")} ORDER BY job_rank(n.status), n.seq LIMIT 1
+    ) AS f
+    WHERE f.lane = {BLOCKED}
+)
+UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
+FROM first WHERE j.ctid = first.ctid AND {still_waits("j")}
+"""  # noqa: S608 - constants only
+
+
+async def let_follow(connection: Connection, ended: Iterable[ClaimedJob]) -> None:
+    """Return the next job of each key to its lane, if it was put aside. To be called by whoever ends a live job."""
+    keys = {(job.organization_id, job.ordering_key) for job in ended if job.ordering_key is not None}
+    if keys:
+        await connection.execute(_LET_FOLLOW, [owner for owner, _ in keys], [key for _, key in keys])
+
+
+_FAIL = """
+UPDATE integration_jobs
+SET status = $3, attempts = $4, last_error = $5, worker_id = NULL, updated_at = now(),
+    run_at = CASE WHEN $3 = 'PENDING' THEN now() + $6::interval ELSE run_at END,
+    holds_key = holds_key AND NOT $7
+WHERE organization_id = $8 AND id = $1 AND lease = $2 AND status = $9
+RETURNING id
+"""
+
+
+async def fail(
+    connection: Connection, claimed: ClaimedJob, verdict: Verdict, error: str, *, releases_key: bool
+) -> bool:
+    """Record a failed attempt by its verdict; False if the claim no longer stands.
+
+    releases_key: from now on the job's followers need not wait for it.
+    """
+    if before := unrecorded_before([claimed]):
+        await finish(connection, before)
+    record = await connection.fetchval(
+        _FAIL,
+        claimed.id,
+        claimed.lease,
+        verdict.status,
+        verdict.attempts,
+        error,
+        verdict.delay,
+        releases_key,
+        claimed.organization_id,
+        claimed.status,
+    )
+    if record is not None and (releases_key or verdict.status is IntegrationJobStatus.FAILED):
+        await let_follow(connection, [claimed])
+    return record is not None
+
+
+_RELEASE = f"""
+UPDATE integration_jobs j
+SET status = 'PENDING', worker_id = NULL, updated_at = now(), lane = CASE WHEN $4 THEN {BLOCKED} ELSE j.lane END
+FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
+WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
+"""  # noqa: S608
+
+
+async def release(connection: Connection, claims: Sequence[ClaimedJob], *, behind: bool = False) -> None:
+    """Return claimed jobs to the queue untouched.
+
+    behind: put them aside at once, behind the one of their key that failed in this same transaction and holds it.
+    """
+    await connection.execute(_RELEASE, *columns(claims, _CLAIMED), behind)
+
+
+_GIVE_BACK = """
+UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now() WHERE worker_id = $1
+"""
+
+
+async def give_back(connection: Connection, worker_id: UUID) -> None:
+    """Return a stopping worker's claimed jobs to the queue at once."""
+    await connection.execute(_GIVE_BACK, worker_id)
+
+
+# Of workers whose heartbeat is old. They are remembered for as long as a claim of theirs could still be committed, so
+# that its rows are found as well, which no statement before that commit could see.
+_RESCUE = """
+UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now()
+WHERE worker_id = ANY (ARRAY(SELECT id FROM job_workers WHERE heartbeat_at < now() - $1::interval))
+RETURNING id
+"""
+
+# The same for workers that nobody remembers. It reads all that runs, so it is not for every round.
+_RESCUE_ORPHANS = """
+UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now()
+WHERE j.worker_id IS NOT NULL AND NOT EXISTS (SELECT FROM job_workers w WHERE w.id = j.worker_id)
+RETURNING id
+"""
+
+
+async def rescue(connection: Connection, dead_after: timedelta, *, orphans: bool = True) -> int:
+    """Return the jobs of workers whose heartbeat is older than `dead_after` to the queue; how many those were.
+
+    orphans: also of workers that are not known at all.
+    """
+    rescued = await connection.fetch(_RESCUE, dead_after)
+    if orphans:
+        rescued += await connection.fetch(_RESCUE_ORPHANS)
+    return len(rescued)
