@@ -94,7 +94,13 @@ class Settings(BaseSettings):
         30, ge=0, le=MAX_DAYS, description="days for which the feed can be read back; 0: for ever"
     )
     worker_batch: int = Field(512, gt=0, le=5000, description="jobs that a worker claims at once")
+    worker_concurrency: int = Field(
+        200, gt=0, le=5000, description="jobs, other than webhooks, that one worker process runs side by side"
+    )
     worker_slots: int = Field(2, gt=0, le=32, description="batches that one worker process has in hand at a time")
+    notify: bool = Field(
+        True, description="wake idle workers by NOTIFY; false behind a pooler in transaction mode: they only poll then"
+    )
     database_pool_size: int = Field(8, ge=2, description="connections that one process opens for its own queries")
 
     @field_validator("cors_origins", mode="before")

@@ -4,12 +4,15 @@ import asyncio
 import os
 import sys
 
+import structlog
+
 from hookline.services.jobs import IntegrationJobs
 from hookline.store.pool import open_pool
 
 
 async def main() -> None:
     """Claim the job named on the command line; when told to on standard input, try to end it."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     async with (
         await open_pool(os.environ["CLAIMANT_DATABASE_URL"], size=3, application_name="claimant") as pool,
         IntegrationJobs(pool, name="claimant") as jobs,

@@ -394,7 +394,7 @@ async def test_a_live_worker_keeps_its_claim_for_as_long_as_it_takes(
     """A heartbeat holds the claim of a long job: upkeep rescues nothing while it goes on."""
     job = await add(jobs)
     assert await jobs.mark_processing(job)
-    await pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '10 seconds'")
+    await pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '6 seconds'")
     before = await pool.fetchval("SELECT heartbeat_at FROM job_workers")
 
     async def heartbeat() -> bool:

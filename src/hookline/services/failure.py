@@ -11,6 +11,7 @@ from hookline.domain.job import (
     MAX_ATTEMPTS,
     IntegrationJobStatus,
     IntegrationJobType,
+    Verdict,
     after_failure,
 )
 from hookline.store import claims, events
@@ -48,8 +49,10 @@ def event_id_of(job: ClaimedJob) -> UUID:
         raise PermanentFailure('the payload is not {"webhookEventId": "…"}') from None
 
 
-async def record_failure(connection: Connection, job: ClaimedJob, error: BaseException, policy: RetryPolicy) -> bool:
-    """Record a failed attempt on the job, and on the event that it processes; False if the claim is lost.
+async def record_failure(
+    connection: Connection, job: ClaimedJob, error: BaseException, policy: RetryPolicy
+) -> Verdict | None:
+    """Record a failed attempt on the job, and on the event that it processes; the verdict, None if the claim is lost.
 
     A webhook that failed lets its followers go on: one bad event must not hold a conversation for an hour.
     """
@@ -62,12 +65,12 @@ async def record_failure(connection: Connection, job: ClaimedJob, error: BaseExc
     text = describe(error)
     webhook = job.job_type == IntegrationJobType.PROCESS_WEBHOOK
     if not await claims.fail(connection, job, verdict, text, releases_key=webhook):
-        return False
+        return None
     if webhook and (event_id := named_event(job)) is not None:
         ended = verdict.status is IntegrationJobStatus.FAILED
         status = WebhookEventStatus.FAILED if ended else WebhookEventStatus.PENDING
         await events.fail(connection, job.organization_id, event_id, retries=job.attempts, error=text, status=status)
-    return True
+    return verdict
 
 
 def named_event(job: ClaimedJob) -> UUID | None:

@@ -109,9 +109,9 @@ class IntegrationJobs:
             return False
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
         async with self._pool.acquire() as connection, connection.transaction():
-            stood = await record_failure(connection, claimed, reason, self._policy)
+            verdict = await record_failure(connection, claimed, reason, self._policy)
         self._forget(claimed)
-        return stood
+        return verdict is not None
 
     def _claim_on(self, job: Job | UUID | str) -> Job | None:
         return self._claimed.get(job.id if isinstance(job, Job) else _uuid(job, "job id"))

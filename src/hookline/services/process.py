@@ -21,6 +21,7 @@ from hookline.services.record import Parsed, record
 from hookline.store import accounts, claims, events
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
+from hookline.store.lanes import Lanes
 from hookline.store.pool import Connection, is_away
 
 Providers = Mapping[IntegrationProvider, Provider]
@@ -28,14 +29,16 @@ Providers = Mapping[IntegrationProvider, Provider]
 log = structlog.get_logger(__name__)
 
 
-async def process_due(pool: asyncpg.Pool, providers: Providers, policy: RetryPolicy, *, limit: int) -> int:
-    """Process up to `limit` due webhooks; returns how many were taken.
+async def process_due(
+    pool: asyncpg.Pool, providers: Providers, policy: RetryPolicy, *, limit: int, lanes: Lanes | None = None
+) -> int:
+    """Process about `limit` due webhooks; returns how many were taken. lanes: as `claims.take` has it.
 
     Raises: what the connection raises when the database goes away; nothing has happened then.
     """
     async with pool.acquire() as connection:
         async with connection.transaction():
-            taken = await claims.take(connection, limit=limit)
+            taken = await claims.take(connection, limit=limit, lanes=lanes)
             seen = await process(connection, providers, policy, taken)
         # Not in the transaction: its end would be waited for by everybody who notes the same accounts.
         if seen:

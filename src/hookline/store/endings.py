@@ -53,7 +53,8 @@ WITH first AS MATERIALIZED (
     SELECT f.ctid
     FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)) AS k
     CROSS JOIN LATERAL (
-        SELECT n.ctid, n.lane FROM integration_jobs n WHERE {of_key("n", "k")} ORDER BY job_rank(n.status), n.seq LIMIT 1
+        SELECT n.ctid, n.lane FROM integration_jobs n WHERE {of_key("n", "k")}
+        ORDER BY job_rank(n.status), n.seq LIMIT 1
     ) AS f
     WHERE f.lane = {BLOCKED}
 )

@@ -114,7 +114,7 @@ WITH free AS MATERIALIZED (
 )
 UPDATE integration_jobs j
 SET status = 'PENDING', run_at = now(), attempts = CASE WHEN j.status = 'FAILED' THEN 0 ELSE j.attempts END,
-    updated_at = now()
+    lane = job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)), updated_at = now()
 FROM free WHERE j.organization_id = $1 AND j.id = free.id
 RETURNING {_OF_J}
 """  # noqa: S608

@@ -1,14 +1,22 @@
 """Connection pools: who we are to the database, and transactions bound to one organization."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 # What every store function takes: a connection, pooled or not.
 Connection = asyncpg.Connection | PoolConnectionProxy
-Pool = asyncpg.Pool
+
+
+class Pool(asyncpg.Pool):
+    """A pool that also opens single connections, set up as its own are, which do not count among them."""
+
+    connect_alone: Callable[[], Awaitable[asyncpg.Connection]]
+
 
 # How the driver says that the database cannot be reached, is going away, is full, or gave up on us. Nothing is wrong
 # with the data then, and it can be tried again.
@@ -55,7 +63,7 @@ async def open_pool(
     application_name: str,
     statement_seconds: float = 30,
     batches: bool = False,
-) -> asyncpg.Pool:
+) -> Pool:
     """Open a pool whose connections act as `role` (None: the owner).
 
     The role is a start-up parameter, so that no forgotten statement can run as the owner.
@@ -75,15 +83,47 @@ async def open_pool(
         server_settings["role"] = role
     if batches:
         server_settings |= _BY_INDEX
-    return await asyncpg.create_pool(
+    options: dict[str, Any] = {"server_settings": server_settings, "command_timeout": statement_seconds + 5}
+    pool = Pool(
         database_url,
         min_size=0,
         max_size=size,
-        server_settings=server_settings,
-        command_timeout=statement_seconds + 5,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
         init=_prepare,
         reset=_reset,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        **options,
     )
+    pool.connect_alone = partial(_connect_alone, database_url, options)
+    await pool
+    return pool
+
+
+async def _connect_alone(database_url: str, options: dict[str, Any]) -> asyncpg.Connection:
+    connection: asyncpg.Connection = await asyncpg.connect(database_url, **options)
+    await _prepare(connection)
+    return connection
+
+
+def own_connection(pool: asyncpg.Pool) -> Awaitable[asyncpg.Connection]:
+    """Open a connection of one's own, set up as the pool's are: for what must not wait for a free one, or listens.
+
+    It belongs to the event loop that awaits this, whichever the pool's is.
+    """
+    if not isinstance(pool, Pool):
+        raise TypeError("the pool must come from hookline.store.pool.open_pool")
+    return pool.connect_alone()
+
+
+async def part_with(connection: asyncpg.Connection) -> None:
+    """Close a connection of one's own, politely if that is possible."""
+    try:
+        await connection.close(timeout=1)
+    except DATABASE_AWAY:
+        connection.terminate()
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

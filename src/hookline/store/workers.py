@@ -6,9 +6,18 @@ from uuid import UUID
 from hookline.store.pool import Connection
 
 _REGISTER = "INSERT INTO job_workers (id, name, heartbeat_at) VALUES ($1, $2, now())"
-_HEARTBEAT = "UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 RETURNING id"
-_REMOVE = "DELETE FROM job_workers WHERE id = $1"
-_PRUNE = "DELETE FROM job_workers WHERE heartbeat_at < now() - $1::interval"
+_HEARTBEAT = """
+UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 AND heartbeat_at > now() - $2::interval RETURNING id
+"""
+# A worker is remembered for as long as it holds jobs: by it they are found and rescued.
+_REMOVE = """
+DELETE FROM job_workers w
+WHERE w.id = $1 AND NOT EXISTS (SELECT FROM integration_jobs j WHERE j.worker_id = w.id)
+"""
+_PRUNE = """
+DELETE FROM job_workers w
+WHERE w.heartbeat_at < now() - $1::interval AND NOT EXISTS (SELECT FROM integration_jobs j WHERE j.worker_id = w.id)
+"""
 
 
 async def register(connection: Connection, worker_id: UUID, name: str) -> None:
@@ -16,9 +25,9 @@ async def register(connection: Connection, worker_id: UUID, name: str) -> None:
     await connection.execute(_REGISTER, worker_id, name)
 
 
-async def heartbeat(connection: Connection, worker_id: UUID) -> bool:
-    """Renew a worker's life; False if it was given up in the meantime."""
-    return await connection.fetchval(_HEARTBEAT, worker_id) is not None
+async def heartbeat(connection: Connection, worker_id: UUID, lease: timedelta) -> bool:
+    """Renew a worker's life; False if it has been silent for its lease, so that its claims may be others' by now."""
+    return await connection.fetchval(_HEARTBEAT, worker_id, lease) is not None
 
 
 async def remove(connection: Connection, worker_id: UUID) -> None:
@@ -26,6 +35,6 @@ async def remove(connection: Connection, worker_id: UUID) -> None:
     await connection.execute(_REMOVE, worker_id)
 
 
-async def prune(connection: Connection, dead_after: timedelta) -> None:
-    """Forget workers that have been silent for `dead_after`; their jobs are anybody's."""
-    await connection.execute(_PRUNE, dead_after)
+async def prune(connection: Connection, silent_for: timedelta) -> None:
+    """Forget workers that have been silent for so long and hold nothing."""
+    await connection.execute(_PRUNE, silent_for)

@@ -1,0 +1,247 @@
+"""Running the jobs of all types but webhooks: claimed ahead, keys side by side, those of one key one after another.
+
+There is no task for each job. A task takes one run after another from what is claimed; as soon as a handler waits for
+something, the next task takes over, up to `concurrency` of them. So jobs that never wait cost a function call each.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from hookline.domain.errors import PermanentFailure
+from hookline.domain.job import ENDED, IntegrationJobStatus
+from hookline.services.failure import RetryPolicy, record_failure
+from hookline.services.presence import Presence
+from hookline.store import claims
+from hookline.store.claims import Claim, Run
+from hookline.store.lanes import OTHER_LANES, Lanes
+from hookline.worker.handlers import Handler
+from hookline.worker.recorder import PAUSE_SECONDS, UNENDED, Recorder
+from hookline.worker.watch import happens
+
+# A worker claims ahead what it will have done within this time, so that the database and it work side by side.
+AHEAD_SECONDS = 0.1
+MOST_IN_HAND = 10_000
+# When only little can be taken on, it is waited for this long for more: a claim has its price.
+GATHER_SECONDS = 0.02
+# Handlers that never wait let the others have a turn after this time.
+TURN_SECONDS = 0.005
+_RATE_SECONDS = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class _Held:
+    """A run in hand, and under which of the worker's ids it was claimed."""
+
+    __slots__ = ("run", "worker_id")
+
+    def __init__(self, run: Run, worker_id: UUID) -> None:
+        self.run = run
+        self.worker_id = worker_id
+
+
+class Runner:
+    """One process's runner of jobs.
+
+    busy: the last look met work that it could not take. follows: called when a job has ended that others may have
+    waited for. broken: called with what is a mistake of ours.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        handlers: Mapping[str, Handler],
+        presence: Presence,
+        policy: RetryPolicy,
+        *,
+        concurrency: int,
+        batch: int,
+        follows: Callable[[], None],
+        broken: Callable[[Exception], None],
+    ) -> None:
+        self._pool = pool
+        self._handlers = handlers
+        self._presence = presence
+        self._policy = policy
+        self._concurrency = concurrency
+        self._batch = batch
+        self._follows = follows
+        self._broken = broken
+        self._lanes = Lanes(OTHER_LANES)
+        self._waiting: deque[_Held] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._active = 0
+        self._spare = False
+        self._stopping = False
+        self._turn_ends = 0.0
+        self._progress = asyncio.Event()
+        self._recorder = Recorder(pool, recorded=self._count_ended, broken=broken)
+        self._pace = _Pace()
+        self.in_hand = 0
+        self.busy = False
+
+    async def look(self) -> int:
+        """Claim what can be taken on, and begin it; how many jobs that was."""
+        room = await self._room_for_more()
+        if not room:
+            return 0
+        limit = min(room, self._batch, MOST_IN_HAND - self.in_hand)
+        keys = max(1, min(limit, self._concurrency - self._active - len(self._waiting)))
+        worker_id = self._presence.id
+        async with self._pool.acquire() as connection, connection.transaction():
+            claimed = await claims.claim(connection, worker_id, limit=limit, keys=keys, lanes=self._lanes)
+        for run in claimed.runs:
+            self.in_hand += len(run.jobs)
+            self._waiting.append(_Held(run, worker_id))
+        self.busy = claimed.busy
+        self._begin()
+        return sum(len(run.jobs) for run in claimed.runs)
+
+    async def progress(self, within: float) -> bool:
+        """Wait until something in hand has ended."""
+        self._progress.clear()
+        return await happens(self._progress, within=within)
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing more; finish what has begun, within so many seconds; return the rest to the queue."""
+        self._stopping = True
+        until = time.monotonic() + seconds
+        left = [job for held in self._waiting for job in held.run.jobs]
+        self._waiting.clear()
+        await self._release(left)
+        while self._tasks and (patience := until - time.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=patience)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self._recorder.finish(), max(1.0, until - time.monotonic()))
+        except TimeoutError:
+            self._recorder.cancel()
+
+    async def _room_for_more(self) -> int:
+        """How many more jobs to take on; waits a little where that is not worth a claim."""
+        while not self._stopping:
+            ahead = self._pace.jobs_within(AHEAD_SECONDS)
+            room = min(self._concurrency + ahead - self._active - len(self._waiting), MOST_IN_HAND - self.in_hand)
+            if room * 4 >= self._concurrency + ahead:
+                return room
+            if not await self.progress(GATHER_SECONDS) and room > 0:
+                return room
+        return 0
+
+    def _begin(self) -> None:
+        """Have a task ready for what waits: it has its turn as soon as the present one waits for something."""
+        if self._waiting and not self._spare and self._active < self._concurrency:
+            self._spare = True
+            task = asyncio.create_task(self._work(), name="runner")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self) -> None:
+        self._spare = False
+        self._active += 1
+        self._turn_ends = time.monotonic() + TURN_SECONDS
+        try:
+            while self._waiting:
+                held = self._waiting.popleft()
+                self._begin()
+                await self._run(held)
+        except Exception as error:  # a mistake of ours: the worker ends with it
+            self._broken(error)
+        finally:
+            self._active -= 1
+            self._progress.set()
+
+    async def _run(self, held: _Held) -> None:
+        """Run a key's jobs in order. If the database goes away meanwhile, they return to the queue when it is back."""
+        jobs = held.run.jobs
+        for place, job in enumerate(jobs):
+            if self._stopping or not self._presence.holds(held.worker_id):
+                await self._release(jobs[place:])
+                return
+            error = await self._attempt(held.run, job)
+            if error is not None and not await self._fail(job, error, jobs[place + 1 :]):
+                return
+            if time.monotonic() > self._turn_ends:
+                await asyncio.sleep(0)
+                self._turn_ends = time.monotonic() + TURN_SECONDS
+
+    async def _attempt(self, run: Run, job: Claim) -> Exception | None:
+        handler = self._handlers.get(job.job_type)
+        if handler is None:
+            return PermanentFailure(f"no handler is registered for jobs of type {job.job_type}")
+        try:
+            ended = await handler(job)
+        except Exception as error:  # whatever a handler raises is an attempt that failed
+            return error
+        if ended is ENDED:
+            self._count_ended([job])
+        else:
+            self._recorder.add(run, job)
+        return None
+
+    async def _fail(self, job: Claim, error: Exception, following: Sequence[Claim]) -> bool:
+        """Record a failed attempt; whether its followers go on. Otherwise they wait in the queue as long as it does."""
+        log.warning("job failed", job_id=str(job.id), job_type=job.job_type, error=type(error).__name__)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                verdict = await record_failure(connection, job, error, self._policy)
+                goes_on = verdict is not None and verdict.status is IntegrationJobStatus.FAILED
+                if following and not goes_on:
+                    await claims.release(connection, following, behind=verdict is not None)
+        except UNENDED as away:
+            log.warning("a failure could not be recorded", jobs=1 + len(following), error=type(away).__name__)
+            await self._release([job, *following])
+            return False
+        self._count_ended([job] if goes_on else [job, *following])
+        return goes_on
+
+    async def _release(self, jobs: Sequence[Claim]) -> None:
+        """Return jobs to the queue, when the database is there."""
+        while jobs:
+            try:
+                async with self._pool.acquire() as connection:
+                    await claims.release(connection, jobs)
+                break
+            except UNENDED as error:
+                log.warning("jobs could not be returned", jobs=len(jobs), error=type(error).__name__)
+                if self._stopping:  # giving everything back, or the rescue, will do it
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+        self._count_ended(jobs)
+
+    def _count_ended(self, jobs: Sequence[Claim]) -> None:
+        self.in_hand -= len(jobs)
+        self._pace.count(len(jobs))
+        self._progress.set()
+        if any(job.ordering_key is not None for job in jobs):
+            self._follows()
+
+
+class _Pace:
+    """How fast jobs end, over the last fraction of a second."""
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._per_second = 0.0
+        self._since = time.monotonic()
+
+    def count(self, jobs: int) -> None:
+        self._ended += jobs
+
+    def jobs_within(self, seconds: float) -> int:
+        """How many jobs are likely to end within so many seconds."""
+        now = time.monotonic()
+        passed = now - self._since
+        if passed > 0.01:
+            weight = min(1.0, passed / _RATE_SECONDS)
+            self._per_second += weight * (self._ended / passed - self._per_second)
+            self._ended, self._since = 0, now
+        return int(self._per_second * seconds)
