@@ -288,7 +288,11 @@ async def test_different_keys_run_side_by_side(context: WorkerContext, jobs: Int
     for name in ("waits", "a", "b", "c"):
         await add(jobs, name, ordering_key=name)
     async with working(Worker(context, {"TEST": handle})):
-        await asyncio.wait_for(others.wait(), 10)
+
+        async def all_ended() -> bool:
+            return len(ended) == 4
+
+        await until(all_ended, "all have ended", 10)
     assert sorted(ended[:3]) == ["a", "b", "c"]
     assert ended[3] == "waits"
 
@@ -394,7 +398,7 @@ async def test_a_live_worker_keeps_its_claim_for_as_long_as_it_takes(
     """A heartbeat holds the claim of a long job: upkeep rescues nothing while it goes on."""
     job = await add(jobs)
     assert await jobs.mark_processing(job)
-    await pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '6 seconds'")
+    await pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '4 seconds'")
     before = await pool.fetchval("SELECT heartbeat_at FROM job_workers")
 
     async def heartbeat() -> bool:

@@ -103,8 +103,12 @@ class Worker:
         done = 0
         async with self._presence:
             runner, batches = self._runner(), self._batches()
-            while not self._broken and ((ran := await batches.look() + await runner.look()) or runner.in_hand):
+            idle = False
+            while not idle and not self._broken:
+                idle = not runner.in_hand  # before the look: what ends during it may have made more due
+                ran = await batches.look() + await runner.look()
                 done += ran
+                idle = idle and not ran
                 if runner.in_hand:
                     await runner.progress(SHORTEST_WAIT_SECONDS)
             await runner.stop(STOP_SECONDS)
