@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self
 
 import asyncpg
@@ -19,6 +20,7 @@ from hookline.services.failure import RetryPolicy
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.prune import Retention
+from hookline.services.wakeup import Bell, Work
 from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
 from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.migrate import check
@@ -104,7 +106,8 @@ def retention(settings: Settings) -> Retention:
 class ApiContext(msgspec.Struct, frozen=True):
     """What the HTTP side works with. `pool` acts as the role that row-level security binds.
 
-    platforms: what the providers' folders declare, by name; with `http` their clients are made of it.
+    platforms: what the providers' folders declare, by name; with `http` their clients are made of it. bell: to be rung
+    after the commit of what makes a job due.
     """
 
     settings: Settings
@@ -115,6 +118,7 @@ class ApiContext(msgspec.Struct, frozen=True):
     ingest: Ingest
     http: HttpClient
     platforms: Mapping[str, str]
+    bell: Bell
 
 
 @asynccontextmanager
@@ -141,7 +145,9 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
                 batches=True,
             )
         )
-        ingest = Ingest(ingest_pool)
+        bell = Bell(pool, enabled=settings.notify)
+        stack.push_async_callback(bell.close)
+        ingest = Ingest(ingest_pool, stored=partial(bell.ring, Work.WEBHOOKS))
         stack.push_async_callback(ingest.close)
         http = await stack.enter_async_context(HttpClient())
         yield ApiContext(
@@ -153,6 +159,7 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
             ingest,
             http,
             read_platforms(settings),
+            bell,
         )
 
 
@@ -221,6 +228,6 @@ class Hookline:
         async with (
             database(settings) as url,
             worker_context(settings, url) as context,
-            IntegrationJobs(context.pool, policy=context.policy) as jobs,
+            IntegrationJobs(context.pool, policy=context.policy, notify=settings.notify) as jobs,
         ):
             yield cls(context, jobs)

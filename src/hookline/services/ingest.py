@@ -3,7 +3,7 @@
 Everything that arrives while a flush is in flight goes out with the next one: no timer, no added latency when idle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
@@ -128,10 +128,14 @@ def _malformed(
 
 
 class Ingest:
-    """The micro-batching writer of one process. `store` returns when the rows are committed."""
+    """The micro-batching writer of one process. `store` returns when the rows are committed.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    stored: called after every commit, to wake who works on what came.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, stored: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
+        self._stored = stored
         self._batches = MicroBatcher(
             self._store_together, max_items=MAX_ROWS, flushers=FLUSHERS, weigh=_weight, max_weight=MAX_BYTES
         )
@@ -187,6 +191,7 @@ class Ingest:
         try:
             async with self._pool.acquire(timeout=4) as connection:
                 UNOWNED.inc(await events.ingest(connection, rows))
+            self._stored()
         except REFUSED:
             raise
         except NOT_NOW as error:

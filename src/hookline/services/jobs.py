@@ -11,8 +11,10 @@ import asyncpg
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import InvalidRequest
 from hookline.domain.ids import parse_id
+from hookline.domain.job import IntegrationJobType
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, record_failure
 from hookline.services.presence import Presence
+from hookline.services.wakeup import Bell, Work
 from hookline.store import claims, jobs
 from hookline.store.jobs import Job
 
@@ -26,8 +28,11 @@ class IntegrationJobs:
     enqueue → fetch_next → mark_processing → mark_done or mark_failed
     """
 
-    def __init__(self, pool: asyncpg.Pool, *, policy: RetryPolicy = DEFAULT_POLICY, name: str = "jobs") -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, *, policy: RetryPolicy = DEFAULT_POLICY, name: str = "jobs", notify: bool = True
+    ) -> None:
         self._pool = pool
+        self._bell = Bell(pool, enabled=notify)
         self._policy = policy
         self._presence = Presence(pool, name)
         self._claimed: dict[UUID, Job] = {}
@@ -39,6 +44,7 @@ class IntegrationJobs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._bell.close()
         try:
             async with self._pool.acquire() as connection:
                 await claims.give_back(connection, self._presence.id)
@@ -63,7 +69,10 @@ class IntegrationJobs:
         """
         values = _checked(job_type, provider, payload, run_at, organization_id, connected_account_id, ordering_key)
         async with self._pool.acquire() as connection:
-            return await jobs.enqueue(connection, **values)
+            job = await jobs.enqueue(connection, **values)
+        if job.run_at <= job.created_at:
+            self._bell.ring(Work.WEBHOOKS if job.job_type == IntegrationJobType.PROCESS_WEBHOOK else Work.JOBS)
+        return job
 
     async def fetch_next(self, limit: int = 10) -> list[Job]:
         """List jobs that are ready: PENDING, due, by run_at, and not blocked by an earlier job of their key.

@@ -1,5 +1,6 @@
 """Upkeep: what must be looked after now and then, by whichever process gets to it; never by two at a time."""
 
+import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -9,13 +10,18 @@ import structlog
 from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
-from hookline.store import accounts, claims, events, held, workers
+from hookline.store import accounts, claims, events, held, pauses, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
-_FORGET_WORKERS_AFTER = timedelta(days=1)
+RETURN_BATCH = 2000
+STRAYS = 500
+# By then no claim of a worker that is gone can still be on its way: the server has ended its transaction.
+_FORGET_WORKERS_AFTER = timedelta(minutes=2)
+# Rescuing jobs of workers that nobody remembers reads all that runs: one round in so many.
+_ORPHAN_ROUNDS = 15
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +29,12 @@ log = structlog.get_logger(__name__)
 async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Retention | None = None) -> bool:
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
-    Rescues dead workers' jobs, gives unowned events to accounts that connected since, matches held changes whose
-    message is there, lets what waited in vain expire, and prunes a little. Each is a transaction of its own: one that
-    fails is logged, and the others go on.
+    Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
+    that connected since, matches held changes whose message is there, lets what waited in vain expire, and prunes a
+    little. Each is a transaction of its own: one that fails is logged, and the others go on.
     """
     more = False
-    for place, step in enumerate((_rescue, _adopt, _settle, _expire)):
+    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back)):
         try:
             more |= await _alone(pool, place, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
@@ -57,11 +63,20 @@ async def _alone(pool: asyncpg.Pool, place: int, step: _Step, unowned_for: timed
 
 
 async def _rescue(connection: Connection, _: timedelta) -> bool:
-    rescued = await claims.rescue(connection, LEASE)
+    rescued = await claims.rescue(connection, LEASE, orphans=random.randrange(_ORPHAN_ROUNDS) == 0)  # noqa: S311
     if rescued:
         log.warning("rescued jobs of workers that are gone", jobs=rescued)
     await workers.prune(connection, _FORGET_WORKERS_AFTER)
     return False
+
+
+async def _bring_back(connection: Connection, _: timedelta) -> bool:
+    owners = await pauses.list_resuming(connection)
+    if owners:
+        await pauses.bring_back(connection, random.choice(owners), RETURN_BATCH)  # noqa: S311
+    if strays := await pauses.return_strays(connection, STRAYS):
+        log.warning("returned jobs that were put aside for nothing", jobs=strays)
+    return bool(owners)
 
 
 async def _adopt(connection: Connection, _: timedelta) -> bool:

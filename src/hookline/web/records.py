@@ -30,7 +30,11 @@ class Records(msgspec.Struct, Generic[Row], frozen=True):
 
     async def read(self, context: Context, caller: Caller, id_in_path: str) -> Row:
         """Read the record that a path names. Raises: NotFound."""
-        row = await self.act(context, caller, id_in_path, self.get)
+        record_id = parse_id(id_in_path)
+        row = None
+        if record_id is not None:
+            async with organization_transaction(context.pool, caller.organization_id) as connection:
+                row = await self.get(connection, caller.organization_id, record_id)
         if row is None:
             raise self._not_found()
         return row
@@ -42,12 +46,14 @@ class Records(msgspec.Struct, Generic[Row], frozen=True):
         id_in_path: str,
         action: Callable[[Connection, str, UUID], Awaitable[Result]],
     ) -> Result:
-        """Do something to the record that a path names, in a transaction. Raises: NotFound; what the action raises."""
+        """Change the record that a path names, in a transaction; then wake the workers. Raises: NotFound."""
         record_id = parse_id(id_in_path)
         if record_id is None:
             raise self._not_found()
         async with organization_transaction(context.pool, caller.organization_id) as connection:
-            return await action(connection, caller.organization_id, record_id)
+            result = await action(connection, caller.organization_id, record_id)
+        context.bell.ring()
+        return result
 
     def _not_found(self) -> NotFound:
         return NotFound(f"there is no such {self.noun} in this organization")
@@ -64,6 +70,8 @@ async def bulk(context: Context, caller: Caller, asked: Bulk, *, dry_run: bool) 
     """Count what an action is for, or do it: at once if it is little, else with the rest left to a job, 202."""
     transaction = partial(organization_transaction, context.pool, caller.organization_id)
     outcome = await (count_fitting if dry_run else begin)(transaction, caller.organization_id, asked)
+    if not dry_run:
+        context.bell.ring()
     job_id = None if outcome.job is None else outcome.job.id
     answer = {"count": outcome.count, "exact": outcome.exact, "jobId": job_id}
     return Json(answer, 200 if job_id is None else 202)

@@ -1,0 +1,165 @@
+"""The table job_pauses: organizations and accounts whose jobs do not run; and bringing back what was put aside.
+
+Claims put a paused owner's jobs aside when they meet them (store/lanes.py). While an owner is being resumed its jobs
+run again, and those that were put aside return in batches, oldest first; what would overtake one of its key that is
+still aside is kept behind it.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookline.store.lanes import BLOCKED, PAUSED, is_paused, lock_all, of_key, still_waits
+from hookline.store.pool import Connection
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Whose jobs do not run; `connected_account_id` None: all of the organization's."""
+
+    organization_id: str
+    connected_account_id: UUID | None
+
+
+_PAUSE = """
+INSERT INTO job_pauses (organization_id, connected_account_id) VALUES ($1, $2)
+ON CONFLICT (organization_id, connected_account_id) DO UPDATE SET resuming = false
+"""
+
+
+async def pause(connection: Connection, owner: Pause) -> None:
+    """Let an owner's jobs run no more; those that run already go on."""
+    await connection.execute(_PAUSE, owner.organization_id, owner.connected_account_id)
+
+
+_RESUME = """
+UPDATE job_pauses SET resuming = true
+WHERE organization_id = $1 AND connected_account_id IS NOT DISTINCT FROM $2
+"""
+
+
+async def resume(connection: Connection, owner: Pause) -> None:
+    """Let an owner's jobs run again."""
+    await connection.execute(_RESUME, owner.organization_id, owner.connected_account_id)
+
+
+_COUNT_ASIDE = f"""
+SELECT count(*) FROM integration_jobs
+WHERE lane = {PAUSED} AND status = 'PENDING' AND organization_id = $1
+  AND ($2::uuid IS NULL OR connected_account_id = $2)
+"""  # noqa: S608 - constants only, here and below
+
+
+async def count_aside(connection: Connection, owner: Pause) -> int:
+    """How many of an owner's jobs are put aside because of a pause."""
+    return int(await connection.fetchval(_COUNT_ASIDE, owner.organization_id, owner.connected_account_id))
+
+
+_LIST = """
+SELECT organization_id, connected_account_id FROM job_pauses
+WHERE organization_id = $1 AND NOT resuming ORDER BY connected_account_id NULLS FIRST
+"""
+_LIST_RESUMING = "SELECT organization_id, connected_account_id FROM job_pauses WHERE resuming"
+
+
+async def list_of(connection: Connection, organization_id: str) -> list[Pause]:
+    """What of an organization is paused."""
+    return list(map(_pause_from, await connection.fetch(_LIST, organization_id)))
+
+
+async def list_resuming(connection: Connection) -> list[Pause]:
+    """Whose jobs are to be brought back."""
+    return list(map(_pause_from, await connection.fetch(_LIST_RESUMING)))
+
+
+def _pause_from(record: Any) -> Pause:
+    return Pause(record[0], record[1])
+
+
+_HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"
+
+_BRING_BACK = f"""
+WITH first AS MATERIALIZED (
+    SELECT j.ctid FROM integration_jobs j
+    WHERE j.lane = {PAUSED} AND j.status = 'PENDING' AND job_tenant(j.organization_id) = job_tenant($1)
+      AND j.organization_id = $1 AND ($2::uuid IS NULL OR j.connected_account_id = $2) AND NOT {is_paused("j")}
+    ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
+)
+UPDATE integration_jobs j SET lane = {_HOME} FROM first WHERE j.ctid = first.ctid AND {still_waits("j")}
+RETURNING 1
+"""  # noqa: S608
+
+
+async def bring_back(connection: Connection, owner: Pause, limit: int) -> int:
+    """Return an owner's oldest jobs that were put aside to their lanes; how many those were. Needs a transaction.
+
+    When these are the last ones, the pause is over: that is decided while no claim is under way that could put more
+    aside.
+    """
+    returned = await _bring_back(connection, owner, limit)
+    if returned < limit:
+        await lock_all(connection)
+        returned += await _bring_back(connection, owner, limit)
+        if returned < limit:
+            await connection.execute(_END, owner.organization_id, owner.connected_account_id)
+    return returned
+
+
+async def _bring_back(connection: Connection, owner: Pause, limit: int) -> int:
+    return len(await connection.fetch(_BRING_BACK, owner.organization_id, owner.connected_account_id, limit))
+
+
+_END = """
+DELETE FROM job_pauses
+WHERE organization_id = $1 AND connected_account_id IS NOT DISTINCT FROM $2 AND resuming
+"""
+
+# Whoever ends what others wait for lets them follow at once, and whoever resumes brings back. This is for what nobody
+# does: rows that somebody changed by hand, or a process that died between two statements. Of many it looks at some,
+# beginning anywhere.
+_RETURN_STRAYS = f"""
+WITH bounds AS MATERIALIZED (
+    SELECT l.lane, oldest.slice + random() * (newest.slice - oldest.slice) * (n.waiting > $1)::integer AS beginning
+    FROM (VALUES ({BLOCKED}), ({PAUSED})) AS l(lane)
+    CROSS JOIN LATERAL (
+        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING'
+        ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
+    ) AS oldest
+    CROSS JOIN LATERAL (
+        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING'
+        ORDER BY job_slice(j.run_at) DESC, job_tenant(j.organization_id) DESC, j.seq DESC LIMIT 1
+    ) AS newest
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS waiting FROM (
+            SELECT FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING' LIMIT $1 + 1) AS some
+    ) AS n
+),
+stray AS MATERIALIZED (
+    SELECT s.ctid
+    FROM bounds b
+    CROSS JOIN LATERAL (
+        SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq FROM integration_jobs j
+        WHERE j.lane = b.lane AND j.status = 'PENDING' AND job_slice(j.run_at) >= b.beginning
+        ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $1
+    ) AS s
+    WHERE CASE b.lane
+        WHEN {PAUSED} THEN NOT EXISTS (
+            SELECT FROM job_pauses p
+            WHERE p.organization_id = s.organization_id
+              AND (p.connected_account_id IS NULL OR p.connected_account_id = s.connected_account_id))
+        ELSE NOT EXISTS (
+            SELECT FROM integration_jobs e
+            WHERE {of_key("e", "s")} AND (job_rank(e.status) = 0 OR job_rank(e.status) = 1 AND e.seq < s.seq))
+        END
+)
+UPDATE integration_jobs j SET lane = {_HOME} FROM stray WHERE j.ctid = stray.ctid AND {still_waits("j")}
+RETURNING 1
+"""  # noqa: S608
+
+
+async def return_strays(connection: Connection, limit: int) -> int:
+    """Return jobs that were put aside, and that nothing keeps any more, to their lanes; how many those were.
+
+    Looks at up to `limit` that wait for others of their key, and as many that were paused.
+    """
+    return len(await connection.fetch(_RETURN_STRAYS, limit))
