@@ -14,7 +14,7 @@ from hookline.store.pool import Connection
 # Rows that a step looks at: at least, and at most, where few of them fit.
 SHORTEST_STRIDE = 1_000
 LONGEST_STRIDE = 32_000
-COUNTED = 50_000
+COUNTED = 20_000
 START = UUID(int=0)
 
 
@@ -83,7 +83,7 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 async def count(connection: Connection, walk: Walk, place: Place) -> Tally:
-    """Count among the next 50,000 rows."""
+    """Count among the next 20,000 rows."""
     examined, arguments = _examined(walk, place, COUNTED)
     (found,) = await connection.fetch(
         f"{examined} SELECT count(*) FILTER (WHERE fits) AS fitting, count(*) AS looked_at,"  # noqa: S608
