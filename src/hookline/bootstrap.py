@@ -24,7 +24,7 @@ from hookline.services.wakeup import Bell, Work
 from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
 from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.migrate import check
-from hookline.store.pool import API_ROLE, INGEST_ROLE, open_pool
+from hookline.store.pool import API_ROLE, INGEST_ROLE, check_role, open_pool
 
 INGEST_CONNECTIONS = 2
 _INGEST_SECONDS = 4  # the platforms wait five
@@ -125,7 +125,8 @@ class ApiContext(msgspec.Struct, frozen=True):
 async def api_context(settings: Settings, database_url: str) -> AsyncIterator[ApiContext]:
     """Open what an API process needs.
 
-    Raises: StartupError, if the database cannot be reached or its schema is not the code's.
+    Raises: StartupError, if the database cannot be reached, its schema is not the code's, or a pooler on the way lets
+    the connections act as another role than the one that binds them.
     """
     secrets = read_secrets(settings)
     await check(database_url)
@@ -145,6 +146,8 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
                 batches=True,
             )
         )
+        await check_role(pool, API_ROLE)
+        await check_role(ingest_pool, INGEST_ROLE)
         bell = Bell(pool, enabled=settings.notify)
         stack.push_async_callback(bell.close)
         ingest = Ingest(ingest_pool, stored=partial(bell.ring, Work.WEBHOOKS))

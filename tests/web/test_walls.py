@@ -1,11 +1,15 @@
 """The second wall between tenants: row-level security, under whatever the API asks."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
+from tests.conftest import SettingsFor
 from tests.web.rows import Rows
 
+from hookline import bootstrap
+from hookline.domain.errors import StartupError
 from hookline.store.pool import API_ROLE, INGEST_ROLE, open_pool, organization_transaction
 
 TENANT_TABLES = """
@@ -121,3 +125,17 @@ async def test_an_odd_organization_is_only_a_name(api_pool: asyncpg.Pool, readab
     for name in ("", "%", "org-%", "' OR true --", "org-1,org-2"):
         async with organization_transaction(api_pool, name) as connection:
             assert await connection.fetchval("SELECT count(*) FROM messages") == 0
+
+
+async def test_the_api_does_not_start_where_it_would_not_be_bound(
+    database_url: str, settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler that drops the role from the connection's start would take the wall away: the API refuses to start."""
+
+    async def dropping(url: str, *, role: str | None = None, **options: Any) -> asyncpg.Pool:
+        return await open_pool(url, **options)
+
+    monkeypatch.setattr(bootstrap, "open_pool", dropping)
+    with pytest.raises(StartupError, match="does not act as the role hookline_api"):
+        async with bootstrap.api_context(settings_for(database_url), database_url):
+            raise AssertionError("it started")

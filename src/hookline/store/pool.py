@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from hookline.domain.errors import StartupError
+
 # What every store function takes: a connection, pooled or not.
 Connection = asyncpg.Connection | PoolConnectionProxy
 
@@ -124,6 +126,23 @@ async def part_with(connection: asyncpg.Connection) -> None:
         await connection.close(timeout=1)
     except DATABASE_AWAY:
         connection.terminate()
+
+
+async def check_role(pool: asyncpg.Pool, role: str) -> None:
+    """Make sure that a pool's connections act as `role`: a pooler on the way may refuse start-up parameters, or drop
+    them, and then nobody would be bound by anything.
+
+    Raises: StartupError.
+    """
+    try:
+        acts_as = await pool.fetchval("SELECT current_user")
+    except asyncpg.PostgresConnectionError as error:
+        raise StartupError(f"The database, or a pooler before it, refuses the connection: {error}") from None
+    if acts_as != role:
+        raise StartupError(
+            f"The connection does not act as the role {role}: a pooler drops the start-up parameter `role`. "
+            "The API must connect directly."
+        )
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
