@@ -81,10 +81,12 @@ def _copy(folder: Path) -> None:
 async def _npm(folder: Path) -> None:
     """Install what package.json pins.
 
-    Raises: BenchmarkError, with what npm said.
+    Raises: BenchmarkError, if there is no npm, or with what it said.
     """
+    if (program := shutil.which("npm")) is None:
+        raise BenchmarkError("the peers from npm need npm, and it is not on the path")
     npm = await asyncio.create_subprocess_exec(
-        "npm", *_INSTALL, cwd=folder, env=dict(os.environ), stdout=PIPE, stderr=STDOUT
+        program, *_INSTALL, cwd=folder, env=dict(os.environ), stdout=PIPE, stderr=STDOUT
     )
     said, _ = await npm.communicate()
     if npm.returncode:
