@@ -25,7 +25,7 @@ $(DEV_STAMP): $(STAMP) requirements-dev.txt
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-run: setup ## everything on port 3000: database, migrations, API, worker
+run: setup ## everything on port 3000: database, migrations, API, worker, fake platforms on 3001
 	@exec $(BIN)/hookline run
 
 test: setup-dev ## the whole test suite
@@ -36,7 +36,7 @@ check: setup-dev ## format, lint, types, floors, docs, and the tests that need n
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n 4 tests/docs tests/domain tests/security tests/providers
+	@$(BIN)/python -m pytest -n 4 tests/docs tests/domain tests/security tests/providers tests/simulator
 
 bench: setup-dev ## the benchmarks, one table (ROWS=… some of them, or all; PEERS=all with those from npm)
 	@$(BIN)/python -m bench $(if $(filter all,$(PEERS)),--all-peers) $(ROWS)
