@@ -45,6 +45,13 @@ async def test_a_page_of_another_origin_cannot_send_what_it_takes(stage: Stage) 
             assert reply.status == 422
 
 
+async def test_only_this_machine_s_names_lead_here(stage: Stage) -> None:
+    """Under a name that somebody else's DNS points at this machine, nothing is answered."""
+    for host, status in (("evil.example", 421), ("localhost:3001", 200), ("[::1]:3001", 200)):
+        async with stage.session.get(f"{stage.sim.url}/control", headers={"Host": host}) as reply:
+            assert reply.status == status
+
+
 @pytest.mark.parametrize(
     ("path", "body", "why"),
     [

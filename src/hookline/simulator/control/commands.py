@@ -8,11 +8,11 @@ from hookline.simulator.control.acting import Unfit
 from hookline.simulator.control.asking import Ask, ControlRoute, Missing
 from hookline.simulator.control.happenings import happen
 from hookline.simulator.control.perform import perform
+from hookline.simulator.deliveries import newest
 from hookline.simulator.faults import Fault
 from hookline.simulator.files import keep
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.subscriptions import Destination
-from hookline.simulator.webhooks import newest
 
 _MOST_LISTED = 1000
 
