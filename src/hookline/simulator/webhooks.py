@@ -1,6 +1,6 @@
 """The outbox: webhooks to the apps, signed, batched, retried as the platforms do it, and misdelivered on request.
 
-Source: reference 0.1 (version header), 1.2 (signature), 1.3 (batches), 1.4 (retries, order, when a page is unsubscribed).
+Source: reference 0.1 (version header), 1.2 (signature), 1.3 (batches), 1.4 (retries, order, disabled webhooks).
 """
 
 import asyncio
