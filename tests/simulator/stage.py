@@ -52,6 +52,7 @@ class Stage:
         self.sim = sim
         self.session = session
         self.posts: list[dict[str, Any]] = []
+        self.headers: list[Mapping[str, str]] = []  # those of the posts
         self.unsigned = 0
 
     @property
@@ -121,6 +122,7 @@ class Stage:
             self.unsigned += 1
             return web.Response(status=401)
         self.posts.append(json.loads(body))
+        self.headers.append(request.headers)
         return web.Response()
 
 

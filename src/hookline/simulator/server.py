@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -22,6 +23,8 @@ from hookline.simulator.simulator import Simulator
 STOP_SECONDS = 2.0
 MAX_BODY_BYTES = 110 * 1024 * 1024  # the largest document is 100 MB (reference 2.5)
 
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 log = structlog.get_logger(__name__)
 
 Place: TypeAlias = Callable[[web.BaseRequest, str], Awaitable[Reply]]
@@ -32,6 +35,7 @@ class Application:
 
     def __init__(self, sim: Simulator) -> None:
         graph_routes: list[Route | FreeRoute] = [*ROUTES, *FREE_ROUTES]
+        self._open_to_all = sim.options.host not in _LOOPBACK
         self._places: dict[str, Place] = {
             GRAPH: Graph(sim, GRAPH, graph_routes).answer,
             INSTAGRAM_GRAPH: Graph(sim, INSTAGRAM_GRAPH, graph_routes).answer,
@@ -40,7 +44,9 @@ class Application:
             self._places[prefix] = make(sim)
 
     async def __call__(self, request: web.BaseRequest) -> Reply:
-        """Answer one request."""
+        """Answer one request. A name that leads here by somebody else's DNS is no name of ours."""
+        if not self._open_to_all and urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
+            return text_reply("This simulator is for this machine only: call it by 127.0.0.1 or localhost.\n", 421)
         prefix, _, path = request.path.lstrip("/").partition("/")
         place = self._places.get(prefix)
         if place is None:

@@ -11,6 +11,7 @@ from hookline.simulator.behaviour import Behaviour
 from hookline.simulator.conduct import Conduct
 from hookline.simulator.counters import Counters
 from hookline.simulator.default import default_records
+from hookline.simulator.deliveries import Manner
 from hookline.simulator.faults import Faults
 from hookline.simulator.files import Files
 from hookline.simulator.later import Later
@@ -19,7 +20,7 @@ from hookline.simulator.options import Options
 from hookline.simulator.records import Records
 from hookline.simulator.threads import Threads
 from hookline.simulator.usage import Usage
-from hookline.simulator.webhooks import Manner, Outbox
+from hookline.simulator.webhooks import Outbox
 from hookline.simulator.world import World
 
 

@@ -1,6 +1,6 @@
 """The outbox: webhooks to the apps, signed, batched, retried as the platforms do it, and misdelivered on request.
 
-Source: protocol reference 1.2 (signature), 1.3 (envelope, batches), 1.4 (retries, order, when a page is unsubscribed).
+Source: reference 0.1 (version header), 1.2 (signature), 1.3 (batches), 1.4 (retries, order, disabled webhooks).
 """
 
 import asyncio
@@ -8,14 +8,12 @@ import heapq
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any
 
 import aiohttp
-import msgspec
 import structlog
 
-from hookline.simulator.signing import Escaping, signatures, write_body
+from hookline.simulator.deliveries import BODY_KEPT_BYTES, Attempt, Delivery, Manner, envelope
+from hookline.simulator.signing import signatures, write_body
 from hookline.simulator.subscriptions import PAGE, WHATSAPP, Destination, Notice, destinations
 from hookline.simulator.world import World
 
@@ -25,75 +23,11 @@ _WHATSAPP_RETRIES = (0, 15, 60, 300, 900, _HOUR, 3 * _HOUR, 8 * _HOUR, *(day * 2
 _OTHER_RETRIES = (0, 15, 60, 300, 900, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR, 36 * _HOUR)
 UNSUBSCRIBED_AFTER_SECONDS = _HOUR
 MAX_BATCH = 1000
-# What the log keeps: the newest deliveries, and the bodies of those that are not huge.
 LOG_KEPT = 10_000
-BODY_KEPT_BYTES = 64 * 1024
+PAYLOAD_VERSION = "v25.0"
 _CONCURRENT = 32
 
 log = structlog.get_logger(__name__)
-
-
-class Manner(msgspec.Struct, kw_only=True, rename="camel"):
-    """How webhooks are delivered; control can change it.
-
-    batch, batch_seconds: up to so many notices in a POST, gathered for so long. copies: how often each POST is sent.
-    shuffle: what is gathered leaves in another order. delay_seconds: before each POST. held: nothing leaves.
-    wrong_signature: signed with another secret. retry_factor: retries come so many times faster.
-    timeout_seconds: how long an answer is waited for.
-    """
-
-    batch: int = 1
-    batch_seconds: float = 0.05
-    copies: int = 1
-    shuffle: bool = False
-    delay_seconds: float = 0.0
-    held: bool = False
-    wrong_signature: bool = False
-    escaping: Escaping = Escaping.STANDARD
-    retry_factor: float = 1.0
-    timeout_seconds: float = 10.0
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One POST and its answer; status 0: there was none, `error` says why."""
-
-    at: float
-    status: int
-    seconds: float
-    error: str = ""
-
-
-class Delivery(msgspec.Struct, kw_only=True):
-    """One POST to an app, with all its attempts. state: waiting, delivered, dropped, or unsubscribed (never sent)."""
-
-    id: int
-    app_id: str
-    object: str
-    entry_ids: list[str]
-    fields: list[str]
-    url: str
-    secret: str
-    body: bytes
-    lane: str
-    made_at: float
-    state: str = "waiting"
-    attempts: list[Attempt] = []
-
-    def report(self) -> dict[str, Any]:
-        """As control shows it."""
-        shown = self.body.decode("utf-8", "replace") if len(self.body) <= BODY_KEPT_BYTES else None
-        return {
-            "id": self.id,
-            "appId": self.app_id,
-            "object": self.object,
-            "entryIds": self.entry_ids,
-            "fields": self.fields,
-            "url": self.url,
-            "bytes": len(self.body),
-            "body": shown,
-            "state": self.state,
-            "attempts": msgspec.to_builtins(self.attempts),
-        }
 
 
 class Outbox:
@@ -217,6 +151,7 @@ class Outbox:
             url=destination.url,
             secret=destination.secret,
             body=body,
+            size=len(body),
             lane=lane,
             made_at=self._world.clock.now(),
         )
@@ -259,6 +194,8 @@ class Outbox:
         secret = "not the secret" if self.manner.wrong_signature else delivery.secret
         headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua"}
         headers |= signatures(delivery.body, secret)
+        if delivery.object == PAGE:
+            headers["Facebook-API-Version"] = PAYLOAD_VERSION
         status, error = 0, ""
         try:
             async with self._session.post(
@@ -282,6 +219,8 @@ class Outbox:
         """200 is success and nothing else is (reference 1.4)."""
         if attempt.status == 200:
             delivery.state = "delivered"
+            if delivery.size > BODY_KEPT_BYTES and len(delivery.attempts) >= self.manner.copies:
+                delivery.body = b""
             self._note_health(delivery, failed=False)
             return
         self._note_health(delivery, failed=True)
@@ -330,31 +269,3 @@ class Outbox:
         due = bool(self._retries) and self._retries[0][0] <= self._world.clock.now()
         if not self._lanes and not self._gathering and not due:
             self._idle.set()
-
-
-def envelope(object_name: str, notices: Sequence[Notice]) -> dict[str, Any]:
-    """The body of one POST; notices of one account that follow each other share an entry. Source: 1.3."""
-    entries: list[dict[str, Any]] = []
-    for notice in notices:
-        last = entries[-1] if entries else None
-        if last is None or notice.slot == "entry" or notice.slot not in last or last["id"] != notice.entry_id:
-            last = {"id": notice.entry_id}
-            if notice.time is not None:
-                last["time"] = notice.time
-            entries.append(last)
-        _add(last, notice)
-    return {"object": object_name, "entry": entries}
-
-
-def _add(entry: dict[str, Any], notice: Notice) -> None:
-    if notice.slot == "entry":
-        entry |= {"field": notice.field, "value": notice.content}
-    elif notice.slot == "changes":
-        entry.setdefault("changes", []).append({"value": notice.content, "field": notice.field})
-    else:
-        entry.setdefault(notice.slot, []).append(notice.content)
-
-
-def newest(deliveries: Iterable[Delivery], limit: int) -> list[dict[str, Any]]:
-    """The last deliveries, newest first, as control shows them."""
-    return [delivery.report() for delivery in list(deliveries)[-limit:][::-1]]

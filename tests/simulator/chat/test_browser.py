@@ -55,9 +55,13 @@ class Browser:
         return self.page.locator(f"li.{side}").filter(has_text=text)
 
     async def menu(self, bubble: Any) -> None:
-        """Open a message's menu."""
-        await bubble.hover()
-        await bubble.locator("summary[aria-label^=Answer]").click()
+        """Open a message's menu; again, if the bubble was drawn anew between pressing and releasing the button."""
+        for _ in range(10):
+            await bubble.hover()
+            await bubble.locator("summary[aria-label^=Answer]").click()
+            if await bubble.locator("details.menu[open]").count():
+                return
+        raise AssertionError("the menu does not open")
 
 
 @pytest_asyncio.fixture

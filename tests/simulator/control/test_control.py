@@ -45,6 +45,13 @@ async def test_a_page_of_another_origin_cannot_send_what_it_takes(stage: Stage) 
             assert reply.status == 422
 
 
+async def test_only_this_machine_s_names_lead_here(stage: Stage) -> None:
+    """Under a name that somebody else's DNS points at this machine, nothing is answered."""
+    for host, status in (("evil.example", 421), ("localhost:3001", 200), ("[::1]:3001", 200)):
+        async with stage.session.get(f"{stage.sim.url}/control", headers={"Host": host}) as reply:
+            assert reply.status == status
+
+
 @pytest.mark.parametrize(
     ("path", "body", "why"),
     [
@@ -53,8 +60,11 @@ async def test_a_page_of_another_origin_cannot_send_what_it_takes(stage: Stage) 
         ("act", {"account": default.PAGE, "contact": "ann", "do": "fly"}, "somebody can"),
         ("act", {"account": default.PAGE, "contact": "ann", "do": "text"}, "text must be a text"),
         ("act", {"account": default.PHONE_NUMBER, "contact": "closed", "do": "text", "text": "x"}, "not on WhatsApp"),
-        ("act", {"account": default.PAGE, "contact": "ann", "do": "text", "text": "x", "times": 0}, "times"),
+        ("act", {"account": default.PAGE, "contact": "ann", "do": "text", "text": "x", "times": 0}, "a whole number"),
+        ("act", {"account": default.PAGE, "contact": "ann", "do": "sticker", "stickerId": "x"}, "a number"),
         ("happen", {"what": "rain"}, "one of"),
+        ("happen", {"what": "history", "chunks": 1e9}, "whole number"),
+        ("raw-webhook", {"bytes": 10**10}, "at most"),
         ("happen", {"what": "template_status", "template": "1"}, "no such record"),
         ("faults", {"effect": "explode"}, "Invalid enum value"),
         ("faults", {"effect": "slow", "speed": 1}, "unknown: speed"),

@@ -8,9 +8,9 @@ from tests.simulator.stage import Stage
 
 from hookline.simulator import default
 from hookline.simulator.control.perform import perform
+from hookline.simulator.deliveries import envelope
 from hookline.simulator.options import DEFAULT_APP_ID
 from hookline.simulator.subscriptions import PAGE, Notice
-from hookline.simulator.webhooks import envelope
 
 HOUR = 3600
 
@@ -207,6 +207,15 @@ async def test_a_body_of_any_size(stage: Stage, size: int) -> None:
     sent = await stage.call("POST", "control/raw-webhook", json={"bytes": size})
     assert await stage.sim.settle()
     assert (sent.json["bytes"], len(stage.posts), stage.unsigned) == (size, 1, 0)
+
+
+async def test_messenger_says_which_version_it_speaks(stage: Stage) -> None:
+    """Messenger's webhooks bear the payload's version in a header, the others do not."""
+    say(stage, "to the page", account=default.PAGE)
+    assert await stage.sim.settle()
+    say(stage, "to the number")
+    assert await stage.sim.settle()
+    assert [headers.get("Facebook-API-Version") for headers in stage.headers] == ["v25.0", None]
 
 
 async def test_a_body_of_any_kind(stage: Stage) -> None:

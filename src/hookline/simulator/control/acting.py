@@ -11,6 +11,8 @@ from hookline.simulator.records import Contact, Direction, Media, Message
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.world import Node
 
+MOST = 1000
+
 
 class Unfit(Exception):
     """An act that cannot be done as it is described. Its text is for whoever asked."""
@@ -41,6 +43,16 @@ class Given(msgspec.Struct, frozen=True):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Unfit(f"{name} must be a number")
         return value
+
+    def count(self, name: str, default: int) -> int:
+        """A particular as a number of things: a whole one, from 1 to 1000.
+
+        Raises: Unfit.
+        """
+        value = self.number(name, default)
+        if value != int(value) or not 1 <= value <= MOST:
+            raise Unfit(f"{name} must be a whole number from 1 to {MOST}")
+        return int(value)
 
     def choice(self, name: str, among: Sequence[str]) -> str:
         """A particular that is one of several words; the first, if it is not there.

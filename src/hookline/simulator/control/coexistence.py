@@ -19,8 +19,8 @@ def history(given: Given) -> dict[str, Any]:
 
     Every fifth message is a file, which comes as a placeholder; `history_media` brings it later.
     """
-    phone, chunks = _phone(given), int(given.number("chunks", 1))
-    count = int(given.number("messages", 4))
+    phone, chunks = _phone(given), given.count("chunks", 1)
+    count = given.count("messages", 4)
     ids: list[str] = []
     for order in range(1, chunks + 1):
         threads = [_thread(given, phone, contact, count, ids) for contact in _people(given)]

@@ -4,17 +4,18 @@ from typing import Any
 
 import msgspec
 
-from hookline.simulator.control.acting import Unfit
+from hookline.simulator.control.acting import Given, Unfit
 from hookline.simulator.control.asking import Ask, ControlRoute, Missing
 from hookline.simulator.control.happenings import happen
 from hookline.simulator.control.perform import perform
+from hookline.simulator.deliveries import newest
 from hookline.simulator.faults import Fault
 from hookline.simulator.files import keep
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.subscriptions import Destination
-from hookline.simulator.webhooks import newest
 
 _MOST_LISTED = 1000
+_LARGEST_BYTES = 64 * 1024 * 1024
 
 
 async def act(ask: Ask) -> dict[str, Any]:
@@ -22,9 +23,7 @@ async def act(ask: Ask) -> dict[str, Any]:
 
     With `times`, so often; the answer is then that of the last time.
     """
-    times = ask.body.get("times", 1)
-    if not isinstance(times, int) or not 0 < times <= _MOST_LISTED:
-        raise Unfit(f"times: 1 to {_MOST_LISTED}")
+    times = Given(ask.sim, ask.body).count("times", 1)
     came: dict[str, Any] = {}
     for _ in range(times):
         came = perform(ask.sim, ask.text("account"), ask.text("contact"), ask.text("do"), ask.body)
@@ -40,6 +39,8 @@ async def raw_webhook(ask: Ask) -> dict[str, Any]:
     """Send bytes as they are, signed: `text`, or `bytes` of a valid body that is so large. `object`: whose callback."""
     object_name = ask.text("object", "whatsapp_business_account")
     size = ask.body.get("bytes")
+    if isinstance(size, int) and size > _LARGEST_BYTES:
+        raise Unfit(f"bytes: at most {_LARGEST_BYTES}")
     body = _large(object_name, size) if isinstance(size, int) else ask.text("text").encode("utf-8", "surrogatepass")
     sent = 0
     for app in ask.sim.world.records.apps.values():

@@ -79,7 +79,7 @@ def _file(kind: str) -> Act:
         media = acting.media("document" if kind == "file" else kind)
         files = [{"type": kind, "payload": {"url": open_url(acting.sim, media)}}]
         text = {"text": acting.text("text")} if "text" in acting.given else {}
-        return say(acting, kind, {**text, "attachments": files * int(acting.number("copies", 1))})
+        return say(acting, kind, {**text, "attachments": files * acting.count("copies", 1)})
 
     return act
 

@@ -9,7 +9,7 @@ from hookline.simulator.control.messaging_acts import attachment, say, tell
 from hookline.simulator.records import Comment, Message, Page
 from hookline.simulator.subscriptions import PAGE, Notice
 
-_THUMBS_UP = "369239263222822"
+_THUMBS_UP = 369239263222822
 # From then on a sticker is told as a sticker alone, and not as an image besides (reference 3).
 _STICKERS_ALONE_FROM = datetime(2026, 8, 30, tzinfo=UTC).timestamp()
 _POST = "122100000000001"
@@ -17,7 +17,7 @@ _POST = "122100000000001"
 
 def _sticker(acting: Acting) -> Message | dict[str, Any]:
     """A sticker; until 30 August 2026 (and with `both`) an image attachment is sent beside it."""
-    sticker_id = int(acting.text("stickerId", _THUMBS_UP))
+    sticker_id = int(acting.number("stickerId", _THUMBS_UP))
     payload = {"url": open_url(acting.sim, acting.media("sticker")), "sticker_id": sticker_id}
     both = acting.flag("both") or acting.sim.world.clock.now() < _STICKERS_ALONE_FROM
     attachments = [{"type": kind, "payload": payload} for kind in (("sticker", "image") if both else ("sticker",))]

@@ -28,6 +28,7 @@ def page_fields(sim: Simulator, token: Token, page: Page) -> dict[str, Any]:
         "instagram_business_account": lambda nested: (
             select(nested, _linked_fields(linked), ("id",)) if linked is not None else None
         ),
+        "picture": {"data": {"url": f"{sim.url}/pictures/{page.id}.png", "width": 64, "height": 64}},
         "business": {"id": page.business_id, "name": sim.world.records.businesses[page.business_id].name}
         if page.business_id
         else None,
