@@ -21,6 +21,9 @@ from hookline.store import claims
 from hookline.store.jobs import Job
 from hookline.worker import loop
 
+# Long enough to be taken over while it runs, and to be running still when the former owner comes back.
+LONG_SECONDS = 2.0
+
 _EFFECT = "INSERT INTO chaos_effects (job_id, ordering_key, number, lease) VALUES ($1, $2, $3, $4)"
 _REFUSED = "INSERT INTO chaos_refused (job_id, lease) VALUES ($1, $2)"
 
@@ -36,7 +39,7 @@ def hurry(times: float) -> None:
 
 async def fail_at_random() -> None:
     """Take a moment; now and then fail in one of the ways there are."""
-    await asyncio.sleep(random.choice((0, 0.01, 0.1)))
+    await asyncio.sleep(random.choices((0, 0.01, 0.1, LONG_SECONDS), weights=(30, 30, 30, 1))[0])
     chance = random.random()
     if chance < 0.05:
         raise WaitRequested("throttled", timedelta(milliseconds=random.randint(0, 200)))

@@ -31,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True):
     patience_seconds: float
 
 
-PLAN = Plan(10_000, 30, 1, 4, 14, 1800) if LONG else Plan(200, 60, 6, 1.2, 2.5, 90)
+PLAN = Plan(10_000, 30, 1, 4, 14, 1800) if LONG else Plan(200, 30, 6, 1.2, 2.5, 90)
 
 _TABLES = """
 CREATE TABLE chaos_effects (
