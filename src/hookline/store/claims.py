@@ -116,7 +116,7 @@ _CLAIMED_COLUMNS = (
 # Of what is seen: what is paused is put aside. Keyless jobs are picked, and of every key the run that is ready. Where
 # none is, because the first one waits for its time or has been running for long, what was seen of the key is put aside
 # too, with that first one locked: so whatever ends it waits for us and then finds its follower. Picked are whole
-# beginnings of runs, the first of every organization before the second of any.
+# beginnings of runs, the first of every organization before the second of any, and of more firsts than fit any.
 _CLAIM = f"""
 WITH RECURSIVE {SEEN},
 looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
@@ -125,20 +125,21 @@ key AS MATERIALIZED (
            least(ceil($4::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
     FROM (
         SELECT organization_id, ordering_key FROM looked_at WHERE ordering_key IS NOT NULL AND NOT paused
-        GROUP BY organization_id, ordering_key ORDER BY min(seq) LIMIT $6
+        GROUP BY organization_id, ordering_key
+        ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY min(seq)), random() LIMIT $6
     ) AS first
 ),
 run AS MATERIALIZED (SELECT r.* FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
 picked AS MATERIALIZED (
     SELECT ctid FROM (
-        SELECT ctid, seq, row_number() OVER (PARTITION BY organization_id ORDER BY depth, seq) AS place
+        SELECT ctid, row_number() OVER (PARTITION BY organization_id ORDER BY depth, seq) AS place
         FROM (
             SELECT ctid, organization_id, seq, 1 AS depth FROM looked_at WHERE ordering_key IS NULL AND NOT paused
             UNION ALL
             SELECT ctid, organization_id, seq, depth FROM run WHERE ready
         ) AS ready
     ) AS placed
-    ORDER BY place, seq LIMIT $4
+    ORDER BY place, random() LIMIT $4
 ),
 held_up AS MATERIALIZED (
     SELECT r.organization_id, r.ordering_key

@@ -1,0 +1,347 @@
+"""Claims: runs in order, one of a key at a time, and what waits behind a job that is held up."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.store.queue import Queue
+
+from hookline.domain.errors import PermanentFailure
+from hookline.domain.ids import new_id
+from hookline.services.failure import DEFAULT_POLICY, record_failure
+from hookline.services.upkeep import keep_up
+from hookline.store import claims, lanes, workers
+from hookline.store.claims import Claim
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def queue(pool: asyncpg.Pool) -> Queue:
+    """The queue, and a worker that is known."""
+    opened = Queue(pool)
+    await opened.register()
+    return opened
+
+
+async def fail(queue: Queue, job: Claim, error: Exception) -> None:
+    """Record a failed attempt."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await record_failure(connection, job, error, DEFAULT_POLICY)
+
+
+async def look_long_ago(queue: Queue) -> None:
+    """Let what runs have been running for a while."""
+    await queue.pool.execute("UPDATE integration_jobs SET updated_at = now() - interval '1 minute'")
+
+
+async def test_a_claim_takes_runs_of_keys_in_order(queue: Queue) -> None:
+    """Of every key the jobs come as one run, in the order of adding; keyless jobs each alone."""
+    for _ in range(5):
+        for key in ("a", "b", None):
+            await queue.add(key=key)
+    got = []
+    while (claimed := await queue.claim()).runs:
+        got += claimed.runs
+    by_key = {run.jobs[0].ordering_key: [job.seq for job in run.jobs] for run in got if run.jobs[0].ordering_key}
+    assert sorted(by_key) == ["a", "b"]
+    assert all(len(seqs) == 5 and seqs == sorted(seqs) for seqs in by_key.values())
+    assert [len(run.jobs) for run in got if run.jobs[0].ordering_key is None] == [1] * 5
+
+
+async def test_a_limit_leaves_whole_beginnings_of_keys(queue: Queue) -> None:
+    """However few jobs a claim takes, none is taken before an earlier one of its key."""
+    for number in range(40):
+        await queue.add(key=f"key-{number % 8}")
+    while jobs := await queue.jobs(limit=5):
+        assert len(jobs) <= 5
+        for job in jobs:
+            earlier = await queue.pool.fetchval(
+                "SELECT count(*) FROM integration_jobs WHERE ordering_key = $1 AND seq < $2 AND status = 'PENDING'",
+                job.ordering_key,
+                job.seq,
+            )
+            assert earlier == 0
+        await queue.finish(jobs)
+    assert await queue.statuses() == {"DONE": 40}
+
+
+async def test_nothing_of_a_key_is_claimed_while_one_of_it_runs(queue: Queue) -> None:
+    """Two of a key never run at once, not even if the earlier one was committed, or run again, only afterwards."""
+    (first,) = await queue.add(key="a")
+    (job,) = await queue.jobs()
+    assert job.id == first
+    await queue.add(3, key="a")
+    assert await queue.jobs() == []
+    # As if its transaction had been slower than those of the later ones.
+    await queue.pool.execute("UPDATE integration_jobs SET seq = DEFAULT WHERE id = $1", first)
+    assert await queue.jobs() == []
+    await queue.finish([job])
+    assert [one.payload for one in await queue.jobs()] == [1, 2, 3]
+
+
+async def test_followers_of_a_waiting_job_are_put_aside_and_cost_nothing(queue: Queue) -> None:
+    """While the first one of a key waits for its retry, its followers are met once and then by no claim any more."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await queue.add(300, key="a")
+    await fail(queue, head, RuntimeError("not now"))
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"blocked": 300, "lanes": 1}
+    async with queue.pool.acquire() as connection, connection.transaction():
+        assert not (await lanes.Lanes(lanes.OTHER_LANES).lock(connection)).busy
+    await queue.pool.execute("UPDATE integration_jobs SET run_at = now() WHERE id = $1", head.id)
+    got = []
+    while jobs := await queue.jobs(limit=50):
+        got += jobs
+        await queue.finish(jobs)
+    assert [job.seq for job in got] == sorted(job.seq for job in got)
+    assert len(got) == 301
+
+
+async def test_what_fails_for_good_lets_the_rest_go_on(queue: Queue) -> None:
+    """A first one that ends FAILED is followed by the next, also if that was put aside."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(2, key="a")
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"blocked": 2}
+    await fail(queue, head, PermanentFailure("never"))
+    assert [job.payload for job in await queue.jobs()] == [1, 2]
+
+
+async def test_followers_of_what_runs_for_a_short_while_stay_in_their_lane(queue: Queue) -> None:
+    """Nothing is written for a wait of milliseconds; behind what runs for long the followers are put aside."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await queue.add(3, key="a")
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"lanes": 3}
+    await look_long_ago(queue)
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"blocked": 3}
+    await queue.finish([head])
+    assert await queue.lane_counts() == {"blocked": 2, "lanes": 1}
+    assert [job.payload for job in await queue.jobs()] == [1, 2, 3]
+
+
+async def test_jobs_behind_a_blocked_key_are_reached(queue: Queue) -> None:
+    """However many followers of a held-up key stand first in a lane, what comes after them is claimed."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(500, key="a")
+    (later,) = await queue.add(key="a behind")
+    await queue.pool.execute(
+        "UPDATE integration_jobs SET lane = (SELECT lane FROM integration_jobs WHERE id = $1) WHERE id = $2",
+        head.id,
+        later,
+    )
+    for _ in range(30):
+        if jobs := await queue.jobs(limit=20):
+            break
+    assert [job.id for job in jobs] == [later]
+
+
+async def test_an_end_waits_for_a_claim_that_puts_its_followers_aside(queue: Queue) -> None:
+    """Whatever the moment at which a job ends, the next one of its key is back in its lane afterwards."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(2, key="a")
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        claimed = await claims.claim(connection, queue.worker_id, limit=10)
+        while (await connection.fetchval("SELECT count(*) FROM integration_jobs WHERE lane = -2")) == 0:
+            claimed = await claims.claim(connection, queue.worker_id, limit=10)
+        assert claimed.runs == []
+        ending = asyncio.create_task(queue.finish([head]))
+        await asyncio.sleep(0.2)
+        assert not ending.done(), "it waits for the claim that holds the job it would end"
+        await transaction.commit()
+    assert await asyncio.wait_for(ending, 10) == {head.id}
+    assert [job.payload for job in await queue.jobs()] == [1, 2]
+
+
+async def test_a_claim_leaves_alone_what_is_just_ending(queue: Queue) -> None:
+    """A first one whose end is on its way is not waited for, and its followers are not put aside behind it."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(2, key="a")
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await claims.finish(connection, [head])
+        assert await asyncio.wait_for(queue.jobs(), 10) == []
+        assert await queue.lane_counts() == {"lanes": 2}
+        await transaction.commit()
+    assert [job.payload for job in await queue.jobs()] == [1, 2]
+
+
+async def test_the_end_of_a_job_records_those_before_it_in_its_run(queue: Queue) -> None:
+    """Whoever ends or fails a job of a run records first what ended before it, and nothing that comes after it."""
+    await queue.add(4, key="a")
+    (run,) = (await queue.claim()).runs
+    first, second, third, fourth = run.jobs
+    run.unrecorded.append(first)
+    assert await queue.finish([second]) == {second.id}
+    assert await queue.statuses() == {"DONE": 2, "PROCESSING": 2}
+    run.unrecorded[:] = [third]
+    await fail(queue, fourth, PermanentFailure("never"))
+    assert await queue.statuses() == {"DONE": 3, "FAILED": 1}
+
+
+async def test_an_end_of_one_job_records_nothing_that_comes_after_it(queue: Queue) -> None:
+    """`unrecorded` is the run's: for an earlier job of it, what ended after that is not its to record."""
+    await queue.add(2, key="a")
+    (run,) = (await queue.claim()).runs
+    first, second = run.jobs
+    run.unrecorded.append(second)
+    assert await queue.finish([first]) == {first.id}
+    assert await queue.statuses() == {"DONE": 1, "PROCESSING": 1}
+
+
+async def test_released_behind_a_failure_they_come_back_with_it(queue: Queue) -> None:
+    """The rest of a failed job's run is put aside at once, and follows when that job has ended."""
+    await queue.add(5, key="a")
+    (run,) = (await queue.claim()).runs
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await record_failure(connection, run.jobs[0], RuntimeError("not now"), DEFAULT_POLICY)
+        await claims.release(connection, run.jobs[1:], behind=True)
+    assert await queue.lane_counts() == {"blocked": 4, "lanes": 1}
+    await queue.pool.execute("UPDATE integration_jobs SET run_at = now() WHERE attempts = 1")
+    assert [job.payload for job in await queue.jobs()] == [1, 2, 3, 4, 5]
+
+
+async def test_a_claim_that_is_committed_after_the_take_over_is_found(queue: Queue) -> None:
+    """A worker is given up while its claim is under way: that commits later, and its jobs are rescued all the same."""
+    await queue.add(3)
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        jobs = []
+        while len(jobs) < 3:
+            claimed = await claims.claim(connection, queue.worker_id, limit=10)
+            jobs += [job for run in claimed.runs for job in run.jobs]
+        await queue.pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '1 minute'")
+        await keep_up(queue.pool, unowned_for=HOUR)
+        await transaction.commit()
+    assert await queue.statuses() == {"PROCESSING": 3}
+    await keep_up(queue.pool, unowned_for=HOUR)
+    assert await queue.statuses() == {"PENDING": 3}
+    assert await queue.finish(jobs) == set(), "what was taken over cannot be ended by the late one"
+
+
+async def test_a_worker_is_remembered_for_as_long_as_it_holds_jobs(queue: Queue) -> None:
+    """Neither signing off nor pruning forgets a worker by which jobs are still to be found."""
+    await queue.add()
+    (job,) = await queue.jobs()
+    async with queue.pool.acquire() as connection:
+        await workers.remove(connection, queue.worker_id)
+        await workers.prune(connection, timedelta(0))
+        assert await connection.fetchval("SELECT count(*) FROM job_workers") == 1
+        await claims.finish(connection, [job])
+        await workers.remove(connection, queue.worker_id)
+        assert await connection.fetchval("SELECT count(*) FROM job_workers") == 0
+
+
+async def test_orphans_are_rescued_too(queue: Queue) -> None:
+    """Jobs whose worker nobody remembers return as well."""
+    await queue.add()
+    await queue.jobs()
+    await queue.pool.execute("DELETE FROM job_workers")
+    async with queue.pool.acquire() as connection:
+        assert await claims.rescue(connection, HOUR, orphans=False) == 0
+        assert await claims.rescue(connection, HOUR) == 1
+    assert await queue.statuses() == {"PENDING": 1}
+
+
+async def test_strays_return(queue: Queue) -> None:
+    """What was put aside, and nothing keeps any more because somebody changed rows by hand, returns to its lane."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(2, key="a")
+    await queue.jobs()
+    await queue.add(key="b")
+    await queue.pool.execute("UPDATE integration_jobs SET lane = -3 WHERE ordering_key = 'b'")
+    await keep_up(queue.pool, unowned_for=HOUR)
+    assert await queue.lane_counts() == {"blocked": 2, "lanes": 1}
+    await queue.pool.execute("DELETE FROM integration_jobs WHERE id = $1", head.id)
+    await keep_up(queue.pool, unowned_for=HOUR)
+    assert await queue.lane_counts() == {"blocked": 1, "lanes": 2}
+
+
+ODD: dict[str, Any] = {"quotes": "o'; DROP TABLE messages; --", "names": "名前😀", "long": "ö" * 512}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_any_text_is_an_organization_and_a_key(queue: Queue, name: str) -> None:
+    """Whatever characters an organization's id and a key hold, jobs are claimed, put aside and let follow."""
+    odd = ODD[name]
+    await queue.add(organization=odd, key=odd)
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    await queue.add(organization=odd, key=odd)
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"blocked": 1}
+    await queue.finish([head])
+    (follower,) = await queue.jobs()
+    assert (follower.organization_id, follower.ordering_key) == (odd, odd)
+
+
+async def test_the_same_key_of_two_organizations_is_two_keys(queue: Queue) -> None:
+    """No organization's job waits for another's, whatever names they use."""
+    for organization in ("org-1", "org-2"):
+        await queue.add(2, organization=organization, key="customer-1")
+    got = []
+    while claimed := (await queue.claim()).runs:
+        got += claimed
+    assert sorted((run.jobs[0].organization_id, len(run.jobs)) for run in got) == [("org-1", 2), ("org-2", 2)]
+
+
+async def test_a_cancelled_job_is_not_claimed_however_the_moments_fall(queue: Queue) -> None:
+    """A job that is ended while a claim is about to write it stays ended."""
+    (job_id,) = await queue.add()
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("UPDATE integration_jobs SET status = 'FAILED' WHERE id = $1", job_id)
+        claiming = asyncio.create_task(queue.jobs())
+        await asyncio.sleep(0.2)
+        assert not claiming.done()
+        await transaction.commit()
+    assert await asyncio.wait_for(claiming, 10) == []
+    assert await queue.statuses() == {"FAILED": 1}
+
+
+async def test_claimants_of_all_kinds_keep_out_of_each_other_s_way(queue: Queue) -> None:
+    """Claims that run at once never get the same job, nor one of a key that another one has."""
+    for number in range(200):
+        await queue.add(key=f"key-{number % 20}")
+    others = [Queue(queue.pool) for _ in range(3)]
+    for other in others:
+        other.worker_id = new_id()
+        await other.register()
+    running: set[str] = set()
+    done = 0
+
+    async def work(one: Queue) -> None:
+        nonlocal done
+        while done < 200:
+            jobs = await one.jobs(limit=7)
+            keys = {str(job.ordering_key) for job in jobs}
+            assert not keys & running
+            running.update(keys)
+            await asyncio.sleep(0)
+            ended = await one.finish(jobs)
+            done += len(ended)
+            running.difference_update(keys)
+
+    await asyncio.wait_for(asyncio.gather(*map(work, [queue, *others])), 60)
+    assert await queue.statuses() == {"DONE": 200}

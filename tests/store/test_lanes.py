@@ -1,0 +1,208 @@
+"""Lanes: nobody is buried in another's backlog, and what lies in the table costs a claim nothing."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.store.queue import Queue
+
+from hookline.store import claims, endings, lanes
+from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
+from hookline.store.pool import open_pool
+
+# A claim leaves half of the lanes to others, at random: after so many a lane was left out every time once in 4,000.
+CLAIMS = 12
+LIMIT = 256
+HOUR = timedelta(hours=1)
+
+_BACKLOG = """
+INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, lane, run_at)
+SELECT id, 'noisy-' || n % $5, 'WHATSAPP', $4, 'null', job_lane($4, 'noisy-' || n % $5, id::text),
+       now() - $2::interval + n * ($2::interval - $3::interval) / $1
+FROM (SELECT gen_random_uuid() AS id, n FROM generate_series(1, $1::integer) AS n) AS made
+"""
+
+
+@pytest.fixture
+async def queue(database_url: str) -> AsyncIterator[Queue]:
+    """The queue through connections that are set up as a worker's, and a worker that is known."""
+    async with await open_pool(database_url, size=4, application_name="tests", batches=True) as pool:
+        opened = Queue(pool)
+        await opened.register()
+        yield opened
+
+
+async def backlog(queue: Queue, jobs: int, *, since: timedelta, until: timedelta, noisy: int, kind: str) -> None:
+    """Let organizations have jobs waiting that were added evenly over a time."""
+    await queue.pool.execute(_BACKLOG, jobs, since, until, kind, noisy)
+
+
+async def organizations_met(queue: Queue, kind: str) -> list[str]:
+    """Whose jobs a claim gets."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        if kind == "PROCESS_WEBHOOK":
+            return [job.organization_id for job in await claims.take(connection, limit=LIMIT)]
+        claimed = await claims.claim(connection, queue.worker_id, limit=LIMIT)
+        return [job.organization_id for run in claimed.runs for job in run.jobs]
+
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+BACKLOGS: dict[str, dict[str, Any]] = {
+    "all at once": {"since": MINUTE, "until": MINUTE, "noisy": 1},
+    "over an hour until now": {"since": HOUR, "until": timedelta(0), "noisy": 1},
+    "over an hour until a while ago": {"since": HOUR, "until": MINUTE, "noisy": 1},
+    "of many": {"since": MINUTE, "until": timedelta(0), "noisy": 300},
+}
+
+
+@pytest.mark.parametrize("kind", ["TEST", "PROCESS_WEBHOOK"])
+@pytest.mark.parametrize("name", BACKLOGS)
+async def test_a_quiet_organization_is_met_at_once(queue: Queue, name: str, kind: str) -> None:
+    """However much others have waiting, and since when: an organization's only job is in one of the next claims."""
+    await backlog(queue, 20_000, kind=kind, **BACKLOGS[name])
+    await queue.add(1, organization="quiet", job_type=kind, delay=timedelta(0))
+    met = [await organizations_met(queue, kind) for _ in range(CLAIMS)]
+    assert any("quiet" in one for one in met)
+    assert sum(map(len, met)) >= CLAIMS * LIMIT / 4, "the others go on meanwhile"
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_small_claims_are_shared_out_too(queue: Queue, *, keyed: bool) -> None:
+    """Where only a few jobs are taken on at a time, the quiet organization's is among the first ones."""
+    await backlog(queue, 5_000, since=MINUTE, until=SECOND, noisy=1, kind="TEST")
+    if keyed:
+        await queue.pool.execute("UPDATE integration_jobs SET ordering_key = id::text")
+    await queue.add(1, organization="quiet", key="quiet" if keyed else None)
+    met = []
+    for _ in range(CLAIMS):
+        met += [job.organization_id for job in await queue.jobs(limit=2)]
+    assert "quiet" in met
+
+
+async def test_the_oldest_come_first_of_one_organization(queue: Queue) -> None:
+    """Within an organization jobs are claimed in the order in which they became due, to about a quarter of a second."""
+    await backlog(queue, 3_000, since=HOUR, until=timedelta(0), noisy=1, kind="TEST")
+    first = await queue.jobs(limit=500)
+    left = await queue.pool.fetchval("SELECT min(run_at) FROM integration_jobs WHERE status = 'PENDING'")
+    oldest = sorted(job.run_at for job in first)
+    assert oldest[len(oldest) // 4] - left < timedelta(minutes=20)
+
+
+async def test_what_runs_later_is_not_looked_at(queue: Queue) -> None:
+    """A claim reads as little with 20,000 scheduled jobs as with none."""
+    empty = await blocks_of_a_look(queue)
+    await queue.add(20_000, delay=HOUR)
+    await queue.pool.execute("ANALYZE integration_jobs")
+    assert await blocks_of_a_look(queue) <= empty + 3 * len(OTHER_LANES)
+
+
+async def blocks_of_a_look(queue: Queue, marks: list[Any] | None = None) -> int:
+    """How many blocks the look for busy lanes reads."""
+    beginning = [lanes._BEGINNING] * len(OTHER_LANES)
+    return await blocks(queue, lanes._LOCK, list(OTHER_LANES), marks or beginning, lanes.LANE_LOCKS)
+
+
+async def blocks(queue: Queue, statement: str, *arguments: Any) -> int:
+    """How many blocks a statement reads; what it does stays undone."""
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        plan = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *arguments)
+        await transaction.rollback()
+    top = json.loads(plan)[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+async def test_marks_lead_past_what_has_ended(queue: Queue, database_url: str) -> None:
+    """With a snapshot held open, entries of ended jobs stay in the index; a look from the marks does not read them."""
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await holder.execute("SELECT 1 FROM integration_jobs")
+        await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
+        await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+        seen = Lanes(OTHER_LANES)
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert not (await seen.lock(connection)).busy
+        await queue.add(1)
+        worn = await blocks_of_a_look(queue)
+        from_marks = await blocks_of_a_look(queue, seen._marks)
+    finally:
+        await holder.close()
+    assert worn > 2_000
+    assert from_marks < 500
+
+
+async def test_a_sweep_finds_what_the_marks_have_passed(queue: Queue) -> None:
+    """A job that is due since before the mark, because it was committed late or has returned, is found soon."""
+    seen = Lanes(OTHER_LANES)
+    for _ in range(3):
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert not (await seen.lock(connection)).busy
+    await queue.add(1, delay=-HOUR)
+    deadline = time.monotonic() + 20
+    while True:
+        async with queue.pool.acquire() as connection, connection.transaction():
+            if (await seen.lock(connection)).busy:
+                break
+        assert time.monotonic() < deadline
+
+
+async def test_a_lane_that_is_locked_is_passed_over(queue: Queue) -> None:
+    """Two claims at once get different lanes; when one transaction ends its lanes are anybody's."""
+    await queue.add(500)
+    async with queue.pool.acquire() as one, queue.pool.acquire() as two:
+        async with one.transaction():
+            first = await Lanes(OTHER_LANES).lock(one)
+            async with two.transaction():
+                second = await Lanes(OTHER_LANES).lock(two)
+        assert first.lanes
+        assert second.lanes
+        assert not set(first.lanes) & set(second.lanes)
+        async with two.transaction():
+            await lanes.lock_all(two)
+            async with one.transaction():
+                third = await Lanes(OTHER_LANES).lock(one)
+                assert (third.lanes, third.busy) == ([], True)
+
+
+STATES = ("never analyzed", "analyzed while empty", "analyzed", "analyzed when all was done")
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Queue, state: str) -> None:
+    """Claims, ends and releases cost a few blocks a job, with any statistics: none is planned through a whole index."""
+    if state == "analyzed while empty":
+        await queue.pool.execute("ANALYZE integration_jobs")
+    await backlog(queue, 10_000, since=MINUTE, until=SECOND, noisy=3, kind="TEST")
+    for number in range(200):
+        await queue.add(5, key=f"key-{number}")
+    if state == "analyzed when all was done":
+        await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+        await queue.pool.execute("VACUUM ANALYZE integration_jobs")
+        await queue.pool.execute("UPDATE integration_jobs SET status = 'PENDING'")
+    if state == "analyzed":
+        await queue.pool.execute("VACUUM ANALYZE integration_jobs")
+    async with queue.pool.acquire() as connection, connection.transaction():
+        locked = await Lanes(OTHER_LANES).lock(connection)
+    share = lanes.share_of(256, locked)
+    arguments = (locked.lanes, locked.slices, share, 256, queue.worker_id, 256)
+    assert await blocks(queue, claims._CLAIM, *arguments) < 256 * 40
+    jobs = await queue.jobs(limit=256)
+    owners, ids, leases = zip(*((job.organization_id, job.id, job.lease) for job in jobs), strict=True)
+    keyed = [(job.organization_id, job.ordering_key) for job in jobs if job.ordering_key]
+    for statement, given in (
+        (endings._FINISH, (owners, ids, leases)),
+        (endings._RELEASE, (owners, ids, leases, False)),
+        (endings._LET_FOLLOW, ([owner for owner, _ in keyed], [key for _, key in keyed])),
+        (endings._RESCUE, (HOUR,)),
+    ):
+        assert await blocks(queue, statement, *given) < 256 * 30, statement
+    await queue.pool.execute("UPDATE integration_jobs SET lane = lane - 64 WHERE lane >= 64 AND status = 'PENDING'")
+    async with queue.pool.acquire() as connection, connection.transaction():
+        locked = await Lanes(WEBHOOK_LANES).lock(connection)
+    assert await blocks(queue, claims._TAKE, locked.lanes, locked.slices, share) < 256 * 40

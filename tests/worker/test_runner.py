@@ -1,0 +1,296 @@
+"""Running jobs: side by side up to a limit, those of one key one after another, ahead and back again."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.conftest import SettingsFor
+from tests.services.proxy import DatabaseProxy
+from tests.store.queue import Queue
+from tests.worker.test_loop import until, working
+
+from hookline.bootstrap import WorkerContext
+from hookline.domain.errors import PermanentFailure, WaitRequested
+from hookline.domain.ids import new_id
+from hookline.domain.job import ENDED, Ended
+from hookline.providers import PROVIDERS
+from hookline.services.jobs import IntegrationJobs
+from hookline.store import claims
+from hookline.store.jobs import Job
+from hookline.store.pool import open_pool
+from hookline.worker import Worker, loop
+from hookline.worker.handlers import Handler
+
+ContextWith = Callable[..., WorkerContext]
+
+
+@pytest.fixture
+def queue(pool: asyncpg.Pool) -> Queue:
+    """The queue."""
+    return Queue(pool)
+
+
+@pytest.fixture
+def context_with(pool: asyncpg.Pool, database_url: str, settings_for: SettingsFor) -> ContextWith:
+    """What a worker works with, under certain settings."""
+
+    def make(**settings: Any) -> WorkerContext:
+        return WorkerContext(settings_for(database_url, **settings), PROVIDERS, pool)
+
+    return make
+
+
+def all_done(queue: Queue, jobs: int) -> Callable[[], Awaitable[bool]]:
+    """Whether so many jobs are DONE."""
+
+    async def done() -> bool:
+        return (await queue.statuses()).get("DONE") == jobs
+
+    return done
+
+
+async def test_no_more_run_side_by_side_than_allowed(context_with: ContextWith, queue: Queue) -> None:
+    """As many jobs overlap as the setting allows, and never one more; keyless ones and keys alike."""
+    active = most = 0
+
+    async def handle(_: Job) -> None:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        await asyncio.sleep(0.02)
+        active -= 1
+
+    await queue.add(60)
+    for key in range(20):
+        await queue.add(3, key=f"key-{key}")
+    await Worker(context_with(worker_concurrency=10), {"TEST": handle}).drain()
+    assert await queue.statuses() == {"DONE": 120}
+    assert most == 10
+
+
+async def test_two_hundred_slow_handlers_overlap(context_with: ContextWith, queue: Queue) -> None:
+    """Under the default settings 200 jobs that each wait for half a second take about as long as one."""
+    began: list[float] = []
+    ended: list[float] = []
+
+    async def handle(_: Job) -> None:
+        began.append(time.monotonic())
+        await asyncio.sleep(0.5)
+        ended.append(time.monotonic())
+
+    await queue.add(200)
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert max(ended) - min(began) < 5
+    assert max(began) < min(ended) + 5
+
+
+async def test_handlers_that_never_wait_leave_the_others_their_turns(context_with: ContextWith, queue: Queue) -> None:
+    """While jobs that only compute run one after another, everything else in the process goes on."""
+    pauses: list[float] = []
+
+    async def handle(_: Job) -> None:
+        until = time.perf_counter() + 0.002
+        while time.perf_counter() < until:
+            pass
+
+    async def tick() -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(0)
+            pauses.append(time.monotonic() - last)
+            last = time.monotonic()
+
+    await queue.add(500)
+    ticking = asyncio.create_task(tick())
+    await Worker(context_with(), {"TEST": handle}).drain()
+    ticking.cancel()
+    assert max(pauses) < 0.5, "500 jobs of 2 ms are a second in which nothing else would happen"
+
+
+async def test_a_job_that_fails_for_good_is_followed_at_once(context_with: ContextWith, queue: Queue) -> None:
+    """The rest of its key's run goes on without returning to the queue."""
+    seen = []
+
+    async def handle(job: Job) -> None:
+        seen.append((job.payload, job.lease))
+        if job.payload == 2:
+            raise PermanentFailure("never")
+
+    await queue.add(4, key="a")
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert seen == [(1, 1), (2, 1), (3, 1), (4, 1)]
+    assert await queue.statuses() == {"DONE": 3, "FAILED": 1}
+
+
+async def test_a_job_that_waits_is_waited_for(context_with: ContextWith, queue: Queue) -> None:
+    """The rest of its key is put aside until it has ended; other keys go on."""
+    seen = []
+
+    async def handle(job: Job) -> None:
+        seen.append((job.ordering_key, job.payload))
+        if job.payload == 2 and job.ordering_key == "a" and job.attempts == 0 and len(seen) < 7:
+            raise WaitRequested("throttled", timedelta(hours=1))
+
+    for key in "ab":
+        await queue.add(4, key=key)
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert sorted(seen) == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3), ("b", 4)]
+    assert await queue.lane_counts() == {"lanes": 1, "blocked": 2}
+    await queue.pool.execute("UPDATE integration_jobs SET run_at = now() WHERE status = 'PENDING' AND lane >= 0")
+    seen += [("", 0)]
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert seen[-3:] == [("a", 2), ("a", 3), ("a", 4)]
+    assert await queue.statuses() == {"DONE": 8}
+
+
+async def test_ends_of_all_kinds_keep_a_run_in_order(context_with: ContextWith, queue: Queue) -> None:
+    """A job that completes itself does so together with those before it whose end is not recorded yet."""
+    seen: list[int] = []
+    waiting = []
+
+    async def handle(job: Job) -> Ended | None:
+        seen.append(job.payload)
+        if job.payload % 3:
+            return None
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert await claims.finish(connection, [job]) == {job.id}
+            waiting.append(
+                await connection.fetchval(
+                    "SELECT count(*) FROM integration_jobs WHERE seq < $1 AND status <> 'DONE'", job.seq
+                )
+            )
+        return ENDED
+
+    await queue.add(30, key="a")
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert seen == list(range(1, 31))
+    assert waiting == [0] * 10
+    assert await queue.statuses() == {"DONE": 30}
+
+
+async def test_what_is_claimed_ahead_returns_at_a_stop(context_with: ContextWith, queue: Queue) -> None:
+    """A stop finishes the jobs that have begun, and returns those that were only claimed, untouched."""
+    begun: list[Any] = []
+    go_on = asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        begun.append(job.id)
+        await go_on.wait()
+
+    await queue.add(50)
+    worker = Worker(context_with(worker_concurrency=3), {"TEST": handle})
+
+    async def three() -> bool:
+        return len(begun) == 3
+
+    async with working(worker):
+        await until(three, "three have begun")
+        worker.stop()
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+    assert await queue.statuses() == {"DONE": 3, "PENDING": 47}
+    assert await queue.pool.fetchval("SELECT max(attempts) FROM integration_jobs") == 0
+
+
+async def test_nothing_is_begun_under_a_claim_that_may_be_lost(context_with: ContextWith, queue: Queue) -> None:
+    """After a silence the worker goes on as another one, and what it had claimed before returns to the queue."""
+    seen: list[tuple[int, int]] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        seen.append((job.payload, job.lease))
+        began.set()
+        await go_on.wait()
+
+    await queue.add(3, key="a")
+    worker = Worker(context_with(), {"TEST": handle})
+    async with working(worker):
+        await asyncio.wait_for(began.wait(), 10)
+        another = new_id()
+        await queue.pool.execute("INSERT INTO job_workers (id, name) VALUES ($1, 'again')", another)
+        worker._presence.id = another
+        go_on.set()
+        await until(all_done(queue, 3), "all are done")
+    assert seen == [(1, 1), (2, 2), (3, 2)], "the first was begun, the others were claimed anew"
+
+
+async def test_ends_are_recorded_when_the_database_is_back(
+    context_with: ContextWith, queue: Queue, database_url: str, settings_for: SettingsFor
+) -> None:
+    """Jobs that ended during an outage are recorded after it, without being run again."""
+    seen: list[int] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        seen.append(job.payload)
+        began.set()
+        await go_on.wait()
+
+    await queue.add(5, key="a")
+    async with (
+        DatabaseProxy(database_url) as proxy,
+        await open_pool(proxy.url, size=8, application_name="tests") as far,
+        working(Worker(WorkerContext(settings_for(proxy.url), PROVIDERS, far), {"TEST": handle})),
+    ):
+        await asyncio.wait_for(began.wait(), 10)
+        await proxy.cut()
+        go_on.set()
+        await asyncio.sleep(1)
+        assert await queue.statuses() == {"PROCESSING": 5}
+        await proxy.mend()
+        await until(all_done(queue, 5), "all are recorded", 15)
+    assert seen == [1, 2, 3, 4, 5]
+
+
+async def test_a_hot_key_moves_by_runs(context_with: ContextWith, queue: Queue) -> None:
+    """One key's jobs are claimed a hundred at a time, not one by one: many of them need few claims."""
+    leases = []
+
+    async def handle(job: Job) -> None:
+        leases.append(job.updated_at)
+
+    await queue.add(2000, key="hot")
+    await Worker(context_with(), {"TEST": handle}).drain()
+    assert await queue.statuses() == {"DONE": 2000}
+    assert len(set(leases)) <= 60
+
+
+async def test_a_waiting_worker_runs_a_new_job_at_once(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`enqueue` rings, and an idle worker hears it: nothing waits for the next poll."""
+    monkeypatch.setattr("hookline.worker.watch.LONGEST_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr("hookline.worker.watch.SHORTEST_WAIT_SECONDS", 30.0)
+    ran = asyncio.Event()
+
+    async def handle(_: Job) -> None:
+        ran.set()
+
+    handlers: dict[str, Handler] = {"TEST": handle}
+    async with working(Worker(context_with(), handlers)), IntegrationJobs(queue.pool) as jobs:
+        await asyncio.sleep(1)
+        await jobs.enqueue("TEST", "WHATSAPP", None, organization_id="org-1")
+        await asyncio.wait_for(ran.wait(), 5)
+
+
+async def test_without_notify_a_worker_polls(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be heard, a new job is found all the same, a quarter of a second later at most."""
+
+    def nothing_is_opened(*_: object) -> None:
+        raise AssertionError("a listener was opened")
+
+    monkeypatch.setattr(loop, "Listener", nothing_is_opened)
+    ran = asyncio.Event()
+
+    async def handle(_: Job) -> None:
+        ran.set()
+
+    async with working(Worker(context_with(notify=False), {"TEST": handle})):
+        await asyncio.sleep(0.5)
+        await queue.add()
+        await asyncio.wait_for(ran.wait(), 5)
