@@ -152,6 +152,16 @@ async def cancel(
     return [job_from(record) for record in records]
 
 
+_LET_FOLLOW = "SELECT let_jobs_follow($1, $2::text[])"
+
+
+async def let_follow(connection: Connection, organization_id: str, ended: Sequence[ClaimedJob]) -> None:
+    """Return what was put aside behind these jobs to its lane, as the API's role too. (Workers: store/endings.py.)"""
+    keys = [job.ordering_key for job in ended if job.ordering_key is not None]
+    if keys:
+        await connection.execute(_LET_FOLLOW, organization_id, keys)
+
+
 _LOCK = f"""
 SELECT {COLUMNS} FROM integration_jobs WHERE organization_id = $1 AND id = $2 FOR UPDATE
 """  # noqa: S608
