@@ -18,6 +18,7 @@ _MENDABLE = 2
 _INTERRUPTED = 130
 _MAX_PROCESSES = 256
 _MAX_HOURS = 24 * 366
+_MAX_PORT = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -79,6 +80,7 @@ def _process_commands(commands: Any) -> None:
     worker.add_argument(
         "--processes", type=_whole(_MAX_PROCESSES), default=1, metavar="N", help="processes that run jobs"
     )
+    worker.add_argument("--metrics-port", type=_port, metavar="PORT", help="answer Prometheus there (default: nowhere)")
     _command(commands, "migrate", "bring the database's schema up to date", _migrate)
 
 
@@ -116,6 +118,12 @@ def _whole(most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_MAX_PORT}")
+    return int(text)
 
 
 def _hours(text: str) -> float:
@@ -172,10 +180,11 @@ def _worker(options: argparse.Namespace) -> int:
     if options.processes > 1:
         from hookline.cli.run import run_workers
 
-        return _loop(run_workers(settings, options.processes, options.log_format, options.parent_fd, options.ready_fd))
+        fds = (options.parent_fd, options.ready_fd)
+        return _loop(run_workers(settings, options.processes, options.log_format, *fds, options.metrics_port))
     from hookline.cli.processes import run_worker
 
-    return _loop(run_worker(settings, options.parent_fd, options.ready_fd))
+    return _loop(run_worker(settings, options.parent_fd, options.ready_fd, options.metrics_port))
 
 
 def _simulator(options: argparse.Namespace) -> int:
