@@ -1,7 +1,7 @@
 """What room in a page saves: `python -m bench.updates DATABASE_URL` (an empty, migrated database; it is filled).
 
 Thirty thousand sent messages and their statuses, as they come in: sent at once, delivered a little later, six of ten
-read later still. Printed for several fill factors: updates that touched no index (HOT), and what was written to the log.
+read later still. Printed for several fill factors: updates that touched no index (HOT), and what the log grew by.
 """
 
 import argparse
