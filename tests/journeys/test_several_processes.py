@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,7 +42,7 @@ def metric(port: int, sample: str) -> float:
     """One sample of /metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(sample)))
+    return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(sample)), "nan"))
 
 
 @contextmanager
@@ -173,6 +174,28 @@ def test_a_dead_parent_ends_its_processes(database_url: str, tmp_path: Path, kin
         running.kill()
         until(lambda: not any(lives(pid) for pid in pids), "the children have ended", 30)
         assert not listens(port)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_workers_answer_prometheus_where_they_are_told(
+    database_url: str, pool: asyncpg.Pool, tmp_path: Path, processes: str
+) -> None:
+    """One worker or several count on one port, each process's old rows among them."""
+    port = free_port()
+    arguments = ["worker", "--processes", processes, "--metrics-port", str(port)]
+    await pool.execute(
+        "INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, status, lane, updated_at)"
+        " VALUES (id_of_moment(gen_random_uuid(), now() - interval '9 days'), 'o', 'WHATSAPP', 'T', '{}', 'DONE', 64,"
+        " now() - interval '9 days')"
+    )
+    with program(arguments, tmp_path, settings_of(database_url, tmp_path), ready_fd=True) as running:
+        await asyncio.to_thread(running.ready)
+        sample = 'hookline_pruned_rows_total{table="integration_jobs"}'
+        await asyncio.to_thread(until, lambda: metric(port, sample) == 1, "the pruned row is counted")
+        assert await asyncio.to_thread(running.stop) == 0
+    with socket.create_server(("127.0.0.1", port)), program(arguments, tmp_path, {"DATA_DIR": "d"}) as refused:
+        assert refused.wait() == 2
+        assert f"cannot listen on 127.0.0.1:{port} for metrics" in refused.err
 
 
 def test_what_cannot_start_is_said_once_and_ends_with_2(database_url: str, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ async def test_the_rest_is_done_by_a_job(
     await worker.drain()
     assert (await counts(pool))["FAILED"] == (limit or 100)
     job = await pool.fetchrow("SELECT * FROM integration_jobs WHERE id = $1", outcome.job.id)
-    assert (job["status"], job["attempts"], job["job_type"]) == ("DONE", 0, "BULK")
+    assert (job["status"], job["attempts"], job["job_type"], job["last_error"]) == ("DONE", 0, "BULK", None)
     assert json.loads(job["payload_json"])["count"] == (limit or 100)
 
 

@@ -14,12 +14,13 @@ from tests.services.desk import Desk
 from hookline.domain.errors import Conflict, NotFound, PermanentFailure
 from hookline.domain.ids import new_id
 from hookline.domain.job import ENDED, IntegrationJobStatus
-from hookline.services.control import cancel_job, retry_job
+from hookline.services.control import cancel_job, cancel_jobs, retry_job
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.replay import replay_event
 from hookline.services.retry import run_retry
 from hookline.store import claims
 from hookline.store.jobs import Job
+from hookline.store.pool import API_ROLE, open_pool, organization_transaction
 
 
 @pytest.fixture
@@ -90,6 +91,31 @@ async def test_what_waited_for_a_cancelled_job_goes_on(jobs: IntegrationJobs, po
     assert await jobs.mark_processing(second)
     await cancel(pool, second)
     assert [job.id for job in await jobs.fetch_next()] == [third.id]
+
+
+async def test_what_was_put_aside_behind_a_cancelled_job_comes_back_at_once(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    """The API's role lets followers go on, by the index of keys and not by reading all that waits; only its own."""
+    await pool.execute(
+        "INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, ordering_key, lane)"
+        " SELECT gen_random_uuid(), 'org-' || 1 + n % 2, 'WHATSAPP', 'TEST', '{}', 'k' || n % 1000, -2"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    await pool.execute("ANALYZE integration_jobs")
+    ids = [row["id"] for row in await pool.fetch(
+        "SELECT id FROM integration_jobs WHERE organization_id = 'org-1' ORDER BY seq LIMIT 10")]  # fmt: skip
+    async with await open_pool(database_url, role=API_ROLE, size=1, application_name="api") as api:
+        async with organization_transaction(api, "org-1") as connection:
+            assert len(await cancel_jobs(connection, "org-1", ids, "ann")) == 10
+            read = await connection.fetchval(
+                "SELECT pg_stat_get_xact_tuples_returned('integration_jobs_key'::regclass)")  # fmt: skip
+        assert read < 100
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with organization_transaction(api, "org-1") as connection:
+                await connection.execute("SELECT let_jobs_follow('org-2', ARRAY['k1'])")
+    home = await pool.fetch("SELECT organization_id, status FROM integration_jobs WHERE lane >= 0")
+    assert [tuple(row) for row in home] == [("org-1", "PENDING")] * 10
 
 
 async def test_cancelling_twice_changes_nothing_and_what_is_done_cannot_be(

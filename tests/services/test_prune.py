@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from tests.journeys.processes import run
 from tests.services.desk import Desk
+from tests.services.test_upkeep import job_of_a_dead_worker
 from tests.web.rows import Rows, id_at
 
 from hookline.domain.job import IntegrationJobStatus
@@ -215,7 +216,7 @@ async def test_upkeep_goes_on_when_pruning_fails(desk: Desk, rows: Rows, monkeyp
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(retention, "take", fails)
-    await rows.job(status="PROCESSING")
+    await job_of_a_dead_worker(desk.pool)
     await keep_up(desk.pool, unowned_for=7 * DAY, retention=KEPT)
     assert [one["status"] for one in await desk.jobs()] == ["PENDING"], "it was rescued"
 

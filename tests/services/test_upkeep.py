@@ -3,18 +3,30 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from tests.services.desk import Desk
 from tests.web.rows import Rows
 
+from hookline.domain.ids import new_id
 from hookline.services import upkeep
+from hookline.services.prune import Retention
 from hookline.services.upkeep import keep_up
 from hookline.store import claims
 from hookline.store.pool import Connection, open_pool
 
 WEEK = timedelta(days=7)
+
+
+async def job_of_a_dead_worker(pool: asyncpg.Pool) -> UUID:
+    """Add a job that a worker has claimed who has been silent for a minute."""
+    worker_id = new_id()
+    await pool.execute(
+        "INSERT INTO job_workers (id, name, heartbeat_at) VALUES ($1, 'dead', now() - interval '1 minute')", worker_id
+    )
+    return await Rows(pool).job(status="PROCESSING", lease=1, worker_id=worker_id)  # type: ignore[arg-type]
 
 
 class Step:
@@ -70,6 +82,23 @@ async def test_a_step_that_fails_stops_no_other(
 
     for name in ("_adopt", "_settle", "_expire"):
         monkeypatch.setattr(upkeep, name, fails)
-    job_id = await Rows(pool).job(status="PROCESSING", lease=1)  # type: ignore[arg-type]
+    monkeypatch.setattr(upkeep, "_ORPHAN_ROUNDS", 1)
+    job_id = await Rows(pool).job(status="PROCESSING", lease=1, worker_id=new_id())  # type: ignore[arg-type]
     await keep_up(desk.pool, unowned_for=WEEK)
     assert await pool.fetchval("SELECT status FROM integration_jobs WHERE id = $1", job_id) == "PENDING"
+
+
+async def test_every_step_works(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step of a round fails, whatever there is to do; a failure would only be logged, and never be seen."""
+    told: list[Any] = []
+    monkeypatch.setattr(upkeep, "_tell", lambda *what: told.append(what))
+    day = timedelta(days=1)
+    kept = Retention(jobs=day, events=day, failed=day, messages=day, feed=day)
+    rows = Rows(pool)  # type: ignore[arg-type]
+    for _ in range(2):
+        await keep_up(pool, unowned_for=WEEK, retention=kept)
+        await job_of_a_dead_worker(pool)
+        await rows.account(external_id=str(new_id()))
+        await rows.event(None, status="PENDING")
+        await pool.execute("INSERT INTO job_pauses (organization_id, resuming) VALUES ('org-1', true)")
+    assert told == []

@@ -1,4 +1,4 @@
-"""The commands: `hookline run`, `api`, `worker`, `simulator`, `migrate`, `token`, `trace`, `replay`, `prune`, `events`.
+"""The commands: processes (`run`, `api`, `worker`, …), and what operators do by hand (`hookline --help` lists them).
 
 Errors that a person can mend are one line on standard error and exit code 2.
 """
@@ -18,6 +18,7 @@ _MENDABLE = 2
 _INTERRUPTED = 130
 _MAX_PROCESSES = 256
 _MAX_HOURS = 24 * 366
+_MAX_PORT = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -79,6 +80,7 @@ def _process_commands(commands: Any) -> None:
     worker.add_argument(
         "--processes", type=_whole(_MAX_PROCESSES), default=1, metavar="N", help="processes that run jobs"
     )
+    worker.add_argument("--metrics-port", type=_port, metavar="PORT", help="answer Prometheus there (default: nowhere)")
     _command(commands, "migrate", "bring the database's schema up to date", _migrate)
 
 
@@ -93,12 +95,17 @@ def _operator_commands(commands: Any) -> None:
     replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
     prune = _command(commands, "prune", "delete now what is older than the settings keep it", _prune)
     prune.add_argument("--dry-run", action="store_true", help="only count it")
+    pause = _command(commands, "pause", "let an organization's jobs, or one account's, not run for a while", _pause)
+    resume = _command(commands, "resume", "let them run again", _resume)
+    for command in (pause, resume):
+        command.add_argument("--org", required=True, metavar="ORG", help="the organization's id")
+        command.add_argument("--account", metavar="ACCOUNT", help="our id of one of its accounts (default: all of it)")
     events = _command(commands, "events", "list webhook events that no organization can see", _events)
     which = events.add_mutually_exclusive_group(required=True)
     which.add_argument("--unowned", action="store_true", help="those that wait for their account")
     which.add_argument("--failed", action="store_true", help="those that could not be read, and so belong to nobody")
     events.add_argument("--limit", type=_whole(10_000), default=50, help="how many at most (default: 50)")
-    for command in (trace, replay, prune, events):
+    for command in (trace, replay, prune, pause, resume, events):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -111,6 +118,12 @@ def _whole(most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_MAX_PORT}")
+    return int(text)
 
 
 def _hours(text: str) -> float:
@@ -167,10 +180,11 @@ def _worker(options: argparse.Namespace) -> int:
     if options.processes > 1:
         from hookline.cli.run import run_workers
 
-        return _loop(run_workers(settings, options.processes, options.log_format, options.parent_fd, options.ready_fd))
+        fds = (options.parent_fd, options.ready_fd)
+        return _loop(run_workers(settings, options.processes, options.log_format, *fds, options.metrics_port))
     from hookline.cli.processes import run_worker
 
-    return _loop(run_worker(settings, options.parent_fd, options.ready_fd))
+    return _loop(run_worker(settings, options.parent_fd, options.ready_fd, options.metrics_port))
 
 
 def _simulator(options: argparse.Namespace) -> int:
@@ -218,6 +232,20 @@ def _prune(options: argparse.Namespace) -> int:
     from hookline.settings import read_settings
 
     return _loop(prune_now(read_settings(), dry_run=options.dry_run, as_json=options.json))
+
+
+def _pause(options: argparse.Namespace) -> int:
+    from hookline.cli.pauses import pause_now
+    from hookline.settings import read_settings
+
+    return _loop(pause_now(read_settings(), options.org, options.account, as_json=options.json))
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from hookline.cli.pauses import resume_now
+    from hookline.settings import read_settings
+
+    return _loop(resume_now(read_settings(), options.org, options.account, as_json=options.json))
 
 
 def _events(options: argparse.Namespace) -> int:

@@ -8,8 +8,9 @@ import signal
 import structlog
 
 from hookline.bootstrap import api_context, database, worker_context
-from hookline.settings import Settings
+from hookline.settings import Settings, metrics_folder
 from hookline.web.listener import inherited
+from hookline.web.metrics import serve_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -70,11 +71,13 @@ def _listening(settings: Settings, port: int, ready_fd: int | None) -> None:
     tell(ready_fd, str(port))
 
 
-async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | None) -> int:
+async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | None, metrics_port: int | None) -> int:
     """Run jobs until told to stop."""
     from hookline.worker.loop import Worker
 
     stop = stop_event(parent_fd)
+    if metrics_port is not None:
+        log.info("metrics", host=settings.host, port=serve_metrics(settings.host, metrics_port, metrics_folder()))
     async with database(settings, log=log.info) as url, worker_context(settings, url) as context:
         _calm_collector()
         worker = Worker(context)

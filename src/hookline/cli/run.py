@@ -15,6 +15,7 @@ from hookline.security.auth import development_token
 from hookline.settings import Settings
 from hookline.store.migrate import migrate
 from hookline.web.listener import listen
+from hookline.web.metrics import serve_metrics
 
 DEVELOPMENT_ORGANIZATION = "org-123"
 
@@ -50,13 +51,23 @@ async def run_apis(
 
 
 async def run_workers(
-    settings: Settings, processes: int, log_format: str, parent_fd: int | None, ready_fd: int | None
+    settings: Settings,
+    processes: int,
+    log_format: str,
+    parent_fd: int | None,
+    ready_fd: int | None,
+    metrics_port: int | None,
 ) -> int:
     """Run jobs in several processes."""
     stop = stop_event(parent_fd)
+
+    def counting(folder: str) -> None:
+        if metrics_port is not None:
+            log.info("metrics", host=settings.host, port=serve_metrics(settings.host, metrics_port, folder))
+
     async with database(settings, log=log.info):
         commands = [_worker(f"worker {number + 1}", log_format) for number in range(processes)]
-        await supervise(commands, stop, ready=lambda: tell(ready_fd, "workers"))
+        await supervise(commands, stop, ready=lambda: tell(ready_fd, "workers"), counting=counting)
     return 0
 
 

@@ -48,16 +48,18 @@ async def supervise(
     *,
     ready: Callable[[], None],
     stopping: Callable[[], None] = lambda: None,
+    counting: Callable[[str], object] = lambda _: None,
 ) -> None:
     """Keep a child running for each command until `stop`.
 
     ready: called once, when all of them are at work. stopping: called when no child is started any more, before those
-    that run are told to stop.
+    that run are told to stop. counting: called with the folder in which they count together.
     Raises: StartupError, if a child cannot be started; the others are stopped then.
     """
     reading, writing = os.pipe()  # ends when this process does, however it dies
     try:
         with tempfile.TemporaryDirectory(prefix="hookline-metrics-", ignore_cleanup_errors=True) as metrics:
+            counting(metrics)
             children = [_Child(command, reading, metrics) for command in commands]
             await _keep(children, stop, ready, stopping)
     finally:

@@ -10,7 +10,7 @@ from uuid import UUID
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.job import IntegrationJobStatus, IntegrationJobType
 from hookline.services.failure import named_event
-from hookline.store import claims, event_repair, jobs
+from hookline.store import event_repair, jobs
 from hookline.store.jobs import Job
 from hookline.store.pool import Connection
 
@@ -87,7 +87,7 @@ async def cancel_jobs(
 ) -> list[Job]:
     """End those of the jobs that are in `statuses` and that nobody else has locked. Needs a transaction."""
     cancelled = await jobs.cancel(connection, organization_id, job_ids, reason(by), statuses)
-    await claims.let_follow(connection, cancelled)
+    await jobs.let_follow(connection, organization_id, cancelled)
     await _follow(ON_CANCEL, connection, organization_id, cancelled)
     return cancelled
 

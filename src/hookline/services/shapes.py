@@ -11,6 +11,7 @@ from hookline.store.accounts import ConnectedAccount
 from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
+from hookline.store.pauses import Pause
 
 Shape = dict[str, Any]
 
@@ -112,3 +113,8 @@ def job(row: Job) -> Shape:
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
+
+
+def pause(row: Pause) -> Shape:
+    """What is paused: an account, or the whole organization."""
+    return {"connectedAccountId": row.connected_account_id, "pausedAt": row.paused_at}

@@ -152,6 +152,16 @@ async def cancel(
     return [job_from(record) for record in records]
 
 
+_LET_FOLLOW = "SELECT let_jobs_follow($1, $2::text[])"
+
+
+async def let_follow(connection: Connection, organization_id: str, ended: Sequence[ClaimedJob]) -> None:
+    """Return what was put aside behind these jobs to its lane, as the API's role too. (Workers: store/endings.py.)"""
+    keys = [job.ordering_key for job in ended if job.ordering_key is not None]
+    if keys:
+        await connection.execute(_LET_FOLLOW, organization_id, keys)
+
+
 _LOCK = f"""
 SELECT {COLUMNS} FROM integration_jobs WHERE organization_id = $1 AND id = $2 FOR UPDATE
 """  # noqa: S608
@@ -164,13 +174,13 @@ async def lock(connection: Connection, organization_id: str, job_id: UUID) -> Jo
 
 
 _NOTE_PROGRESS = """
-UPDATE integration_jobs SET payload_json = $4, updated_at = now()
+UPDATE integration_jobs SET payload_json = $4, last_error = NULL, updated_at = now()
 WHERE organization_id = $1 AND id = $2 AND lease = $3 AND status = 'PROCESSING' RETURNING id
 """
 
 
 async def note_progress(connection: Connection, claimed: ClaimedJob, payload_json: str) -> bool:
-    """Replace the payload of a job that is claimed; False if the claim no longer stands."""
+    """Replace the payload of a claimed job that gets on, whatever stopped it before; False if the claim is lost."""
     found = await connection.fetchval(_NOTE_PROGRESS, claimed.organization_id, claimed.id, claimed.lease, payload_json)
     return found is not None
 

@@ -5,6 +5,7 @@ run again, and those that were put aside return in batches, oldest first; what w
 still aside is kept behind it.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,17 @@ from hookline.store.pool import Connection
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Whose jobs do not run; `connected_account_id` None: all of the organization's."""
+    """Whose jobs do not run; `connected_account_id` None: all of the organization's. `paused_at` is known of rows."""
 
     organization_id: str
     connected_account_id: UUID | None
+    paused_at: datetime | None = None
 
 
 _PAUSE = """
 INSERT INTO job_pauses (organization_id, connected_account_id) VALUES ($1, $2)
-ON CONFLICT (organization_id, connected_account_id) DO UPDATE SET resuming = false
+ON CONFLICT (organization_id, connected_account_id) DO UPDATE
+SET resuming = false, paused_at = CASE WHEN job_pauses.resuming THEN now() ELSE job_pauses.paused_at END
 """
 
 
@@ -56,10 +59,10 @@ async def count_aside(connection: Connection, owner: Pause) -> int:
 
 
 _LIST = """
-SELECT organization_id, connected_account_id FROM job_pauses
+SELECT organization_id, connected_account_id, paused_at FROM job_pauses
 WHERE organization_id = $1 AND NOT resuming ORDER BY connected_account_id NULLS FIRST
 """
-_LIST_RESUMING = "SELECT organization_id, connected_account_id FROM job_pauses WHERE resuming"
+_LIST_RESUMING = "SELECT organization_id, connected_account_id, paused_at FROM job_pauses WHERE resuming"
 
 
 async def list_of(connection: Connection, organization_id: str) -> list[Pause]:
@@ -73,7 +76,7 @@ async def list_resuming(connection: Connection) -> list[Pause]:
 
 
 def _pause_from(record: Any) -> Pause:
-    return Pause(record[0], record[1])
+    return Pause(record[0], record[1], record[2])
 
 
 _HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"

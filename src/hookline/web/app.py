@@ -31,7 +31,7 @@ from hookline.domain.errors import (
     Unavailable,
 )
 from hookline.store.pool import DATABASE_AWAY
-from hookline.web import docs, events, health, integrations, jobs, messages, webhook_events
+from hookline.web import docs, events, health, integrations, jobs, messages, pauses, webhook_events
 from hookline.web.caller import ORGANIZATION_HEADER
 from hookline.web.openapi import describe
 from hookline.web.problems import CONTENT_TYPE, problem, problem_body
@@ -71,6 +71,9 @@ def create_api(context: ApiContext) -> FastAPI:
         telemetry={"auto_configure": False, "logs": False},
     )
     app.state.context = context
+    # /api/jobs/pauses is not a job's id: it is asked first.
+    app.include_router(pauses.jobs_router)
+    app.include_router(pauses.accounts_router)
     for resource in (integrations, messages, webhook_events, jobs, events, health, docs):
         app.include_router(resource.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]

@@ -145,6 +145,11 @@ BULK_REPLAY: Final[dict[str, Any]] = {"provider": "WHATSAPP", "eventType": "mess
 BULK_DONE: Final[dict[str, Any]] = {"count": 312, "exact": True, "jobId": None}
 BULK_BEGUN: Final[dict[str, Any]] = {"count": 1000000, "exact": True, "jobId": _JOB}
 
+PAUSE: Final[dict[str, Any]] = {"connectedAccountId": _ACCOUNT, "pausedAt": "2026-01-14T10:00:00Z"}
+PAUSED: Final[dict[str, Any]] = {"connectedAccountId": None, "paused": True, "putAside": 0}
+RESUMED: Final[dict[str, Any]] = {"connectedAccountId": None, "paused": False, "putAside": 240}
+PAUSED_ACCOUNT: Final[dict[str, Any]] = {"connectedAccountId": _ACCOUNT, "paused": True, "putAside": 0}
+
 FEED: Final[dict[str, Any]] = {
     "items": [
         {

@@ -4,8 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from hookline.domain.errors import Unavailable
@@ -14,12 +13,12 @@ from hookline.web import models
 from hookline.web.answers import Json
 from hookline.web.caller import Context
 from hookline.web.described import answer, errors
+from hookline.web.metrics import registry
 
 READY_SECONDS = 2
 
 router = APIRouter(tags=["Health"])
 
-_TogetherCollector: Final[Any] = MultiProcessCollector  # the library leaves it untyped
 _OK: Final[dict[str, Any]] = {"status": "ok"}
 
 
@@ -63,8 +62,4 @@ async def metrics() -> Response:
     which of them answers; counts outlive a process that ended. What only one process knows (its memory, its garbage
     collector) is told by a process that runs alone.
     """
-    folder = metrics_folder()
-    registry = REGISTRY if folder is None else CollectorRegistry()
-    if folder is not None:
-        _TogetherCollector(registry, folder)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry(metrics_folder())), media_type=CONTENT_TYPE_LATEST)

@@ -170,6 +170,21 @@ class BulkOutcome(Shape):
     job_id: UUID | None = Field(description="The job that does the rest, if not all is done already.")
 
 
+class Pause(Shape):
+    """Whose jobs do not run."""
+
+    connected_account_id: UUID | None = Field(description="Null: the whole organization's.")
+    paused_at: datetime
+
+
+class PauseState(Shape):
+    """Whether jobs run, and how many were put aside because they did not."""
+
+    connected_account_id: UUID | None = Field(description="Null: the whole organization's.")
+    paused: bool
+    put_aside: int = Field(description="Jobs that workers met while it was paused.")
+
+
 class FeedItem(Shape):
     """A fact: something that happened."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from hookline.domain.errors import PermanentFailure
+from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.domain.job import ENDED, IntegrationJobStatus
 from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
@@ -189,7 +189,10 @@ class Runner:
 
     async def _fail(self, job: Claim, error: Exception, following: Sequence[Claim]) -> bool:
         """Record a failed attempt; whether its followers go on. Otherwise they wait in the queue as long as it does."""
-        log.warning("job failed", job_id=str(job.id), job_type=job.job_type, error=type(error).__name__)
+        if isinstance(error, WaitRequested):
+            log.info("job waits", job_id=str(job.id), job_type=job.job_type, seconds=error.delay.total_seconds())
+        else:
+            log.warning("job failed", job_id=str(job.id), job_type=job.job_type, error=type(error).__name__)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 verdict = await record_failure(connection, job, error, self._policy)
