@@ -17,6 +17,7 @@ from hookline.store.migrate import migrate
 from hookline.store.pool import open_pool
 
 JWT_SECRET = "a secret of the tests, long enough for HS256"
+KMS_URI = "aws-kms://arn:aws:kms:eu-central-1:123456789012:key/none"  # production needs one; nothing calls it
 TEMPLATE = "hookline_template"
 # Nothing here outlives the test run, so nothing needs to reach the disk.
 SERVER_SETTINGS = {
@@ -83,6 +84,8 @@ def settings_for(tmp_path: Path) -> SettingsFor:
 
     def make(database_url: str, **overrides: object) -> Settings:
         given = {"data_dir": tmp_path / "data", "jwt_secret": JWT_SECRET, "port": 0, **overrides}
+        if given.get("environment") == "production":
+            given.setdefault("kms_uri", KMS_URI)
         return Settings(_env_file=None, database_url=database_url, **given)  # type: ignore[arg-type, call-arg]
 
     return make

@@ -5,26 +5,33 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import StartupError
+from hookline.domain.provider_error import ProviderError
 from hookline.providers import PROVIDERS, SETTINGS
+from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Provider
 from hookline.providers.http import HttpClient
 from hookline.security.auth import Authenticator, AuthOptions
 from hookline.security.development import made_secrets
+from hookline.security.master_key import MasterKeys
+from hookline.security.vault import Vault
 from hookline.services.failure import RetryPolicy
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.prune import Retention
+from hookline.services.refusal import note_refusal
+from hookline.services.tokens import access_token
 from hookline.services.wakeup import Bell, Work
 from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
 from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.migrate import check
-from hookline.store.pool import API_ROLE, INGEST_ROLE, check_role, open_pool
+from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, open_pool
 
 INGEST_CONNECTIONS = 2
 _INGEST_SECONDS = 4  # the platforms wait five
@@ -83,6 +90,11 @@ async def database(settings: Settings, *, log: Any = None) -> AsyncIterator[str]
         await server.stop()
 
 
+def open_vault(settings: Settings) -> Vault:
+    """Give the vault, closed: the keyset is fetched when it is first needed."""
+    return Vault(MasterKeys(settings.kms_uri, settings.data_dir))
+
+
 def retry_policy(settings: Settings) -> RetryPolicy:
     """When failed jobs run again."""
     return RetryPolicy(settings.max_job_attempts, settings.backoff_cap_minutes)
@@ -119,6 +131,11 @@ class ApiContext(msgspec.Struct, frozen=True):
     http: HttpClient
     platforms: Mapping[str, str]
     bell: Bell
+    vault: Vault
+
+    def accounts(self, provider: IntegrationProvider) -> AccountsClient:
+        """Make the client of a platform's accounts."""
+        return self.providers[provider].accounts(self.http, self.platforms)
 
 
 @asynccontextmanager
@@ -163,6 +180,7 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
             http,
             read_platforms(settings),
             bell,
+            open_vault(settings),
         )
 
 
@@ -177,6 +195,21 @@ class WorkerContext(msgspec.Struct, frozen=True):
     pool: asyncpg.Pool
     http: HttpClient = msgspec.field(default_factory=HttpClient)
     platforms: Mapping[str, str] = {}
+    vault: Vault = msgspec.field(default_factory=lambda: Vault(MasterKeys(None, None)))
+
+    def accounts(self, provider: IntegrationProvider) -> AccountsClient:
+        """Make the client of a platform's accounts."""
+        return self.providers[provider].accounts(self.http, self.platforms)
+
+    async def access_token(self, connection: Connection, account_id: UUID, organization_id: str) -> str:
+        """Give the token by which to act for an account; see services/tokens.py."""
+        return await access_token(connection, self.vault, account_id, organization_id)
+
+    async def note_refusal(
+        self, connection: Connection, account_id: UUID, organization_id: str, error: ProviderError, used: str | None
+    ) -> bool:
+        """Put an account into ERROR if a refusal means it; see services/refusal.py. `used`: the token refused."""
+        return await note_refusal(connection, self.vault, account_id, organization_id, error, used=used)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -206,7 +239,7 @@ async def worker_context(settings: Settings, database_url: str) -> AsyncIterator
         database_url, size=settings.database_pool_size, application_name="hookline worker", batches=True
     )
     async with pool, HttpClient() as http:
-        yield WorkerContext(settings, PROVIDERS, pool, http, platforms)
+        yield WorkerContext(settings, PROVIDERS, pool, http, platforms, open_vault(settings))
 
 
 class Hookline:

@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that the API listens on")
     port: int = Field(3000, ge=0, le=65535, description="port that the API listens on")
     public_url: str | None = Field(None, description="the URL under which platforms and browsers reach the API")
+    return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="comma-separated addresses below which the CRM may have browsers sent back after connecting an "
+        "account; development also allows this machine",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated origins of the CRM's own front end"
     )
@@ -73,6 +78,12 @@ class Settings(BaseSettings):
         None, description="talk to the simulated platforms; default: true in development; production refuses it"
     )
     simulator_port: int = Field(3001, ge=0, le=65535, description="port that the simulated platforms listen on")
+    kms_uri: str | None = Field(
+        None,
+        pattern="^aws-kms://arn:aws:kms:[a-z0-9-]+:[0-9]+:.+$",
+        description="the AWS KMS key that wraps what encrypts tokens, as aws-kms://arn:…; required in production; "
+        "development uses a key file under HOOKLINE_DATA_DIR",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     max_webhook_bytes: int = Field(4 * 1024 * 1024, gt=0, description="larger webhooks are answered 413")
     max_job_attempts: int = Field(
@@ -103,7 +114,7 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(8, ge=2, description="connections that one process opens for its own queries")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "return_urls", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return split_commas(value) if isinstance(value, str) else value
@@ -116,6 +127,8 @@ class Settings(BaseSettings):
             raise ValueError("HOOKLINE_SIMULATOR may not be true in production")
         if self.production and not (self.jwt_secret or self.jwt_jwks_url):
             raise ValueError("production needs HOOKLINE_JWT_SECRET or HOOKLINE_JWT_JWKS_URL")
+        if self.production and self.kms_uri is None:
+            raise ValueError("production needs HOOKLINE_KMS_URI")
         if self.worker_slots + 2 > self.database_pool_size:
             raise ValueError("HOOKLINE_DATABASE_POOL_SIZE must be at least HOOKLINE_WORKER_SLOTS + 2")
         if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:

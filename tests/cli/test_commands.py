@@ -43,10 +43,11 @@ PRODUCTION = {
     "META_APP_ID": "1",
     "META_APP_SECRETS": "s",
     "META_VERIFY_TOKEN": "t",
+    "KMS_URI": "aws-kms://arn:aws:kms:eu-central-1:123456789012:key/none",
 }
 
 
-@pytest.mark.parametrize("missing", ["JWT_SECRET", "META_APP_SECRETS", "META_VERIFY_TOKEN", "DATABASE_URL"])
+@pytest.mark.parametrize("missing", ["JWT_SECRET", "META_APP_SECRETS", "META_VERIFY_TOKEN", "DATABASE_URL", "KMS_URI"])
 def test_production_names_what_is_missing(tmp_path: Path, missing: str) -> None:
     """Production does not start without what it needs, and says which setting that is."""
     settings = {name: value for name, value in PRODUCTION.items() if name != missing}

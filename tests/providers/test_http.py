@@ -125,6 +125,21 @@ async def test_a_connection_that_died_while_idle_leaves_a_doubt() -> None:
             await http.request("POST", server.url)
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "POST"])
+async def test_nothing_is_sent_twice(method: str) -> None:
+    """A request whose connection breaks is not sent again, whatever its method."""
+    answers = [reply(200, b"fine"), reset, reply(200, b"again")]
+
+    async def answer(writer: object) -> None:
+        await answers.pop(0)(writer)  # type: ignore[arg-type]
+
+    async with talking(answer) as server, HttpClient() as http:
+        await http.request(method, server.url)
+        with pytest.raises(OutcomeUnknown):
+            await http.request(method, server.url)
+        assert len(server.requests) == 2
+
+
 async def test_a_body_without_end_is_not_read() -> None:
     """A body over the limit is given up, and the client goes on."""
     async with talking(reply(200, b"x" * 100_000)) as server, HttpClient() as http:

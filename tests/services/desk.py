@@ -12,7 +12,8 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Signature
 from hookline.providers import PROVIDERS
 from hookline.providers.base import Provider
-from hookline.services.connect import connect, disconnect
+from hookline.services.connect import connect
+from hookline.services.disconnect import disconnect
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy
 from hookline.services.ingest import Ingest, events_of
 from hookline.services.process import process_due

@@ -105,7 +105,9 @@ def _operator_commands(commands: Any) -> None:
     which.add_argument("--unowned", action="store_true", help="those that wait for their account")
     which.add_argument("--failed", action="store_true", help="those that could not be read, and so belong to nobody")
     events.add_argument("--limit", type=_whole(10_000), default=50, help="how many at most (default: 50)")
-    for command in (trace, replay, prune, pause, resume, events):
+    keys = _command(commands, "keys", "look after the keys that encrypt tokens", _keys)
+    keys.add_argument("verb", choices=("list", "rotate"), help="list them, or replace the one that encrypts")
+    for command in (trace, replay, prune, pause, resume, events, keys):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -253,3 +255,11 @@ def _events(options: argparse.Namespace) -> int:
     from hookline.settings import read_settings
 
     return _loop(print_unowned(read_settings(), options.limit, failed=options.failed, as_json=options.json))
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from hookline.cli.keys import print_keys, rotate_keys
+    from hookline.settings import read_settings
+
+    run = rotate_keys if options.verb == "rotate" else print_keys
+    return _loop(run(read_settings(), as_json=options.json))

@@ -7,7 +7,8 @@ import signal
 
 import structlog
 
-from hookline.bootstrap import api_context, database, worker_context
+from hookline.bootstrap import ApiContext, WorkerContext, api_context, database, worker_context
+from hookline.services.keys import prepare
 from hookline.settings import Settings, metrics_folder
 from hookline.web.listener import inherited
 from hookline.web.metrics import serve_metrics
@@ -53,6 +54,15 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+async def _open_vault(settings: Settings, context: ApiContext | WorkerContext) -> None:
+    """Let production find at its start whether the master key opens the keyset, and not when a message is to be sent.
+
+    Development needs no keys before somebody connects an account, and no memory for their library.
+    """
+    if settings.production:
+        await prepare(context.pool, context.vault)
+
+
 async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | None, listen_fd: int | None) -> int:
     """Serve HTTP until told to stop; on the parent's socket, if it hands one down."""
     from hookline.web.server import serve
@@ -60,6 +70,7 @@ async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | Non
     stop = stop_event(parent_fd)
     listener = None if listen_fd is None else inherited(listen_fd)
     async with database(settings, log=log.info) as url, api_context(settings, url) as context:
+        await _open_vault(settings, context)
         _calm_collector()
         await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
     log.info("api stopped")
@@ -79,6 +90,7 @@ async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | 
     if metrics_port is not None:
         log.info("metrics", host=settings.host, port=serve_metrics(settings.host, metrics_port, metrics_folder()))
     async with database(settings, log=log.info) as url, worker_context(settings, url) as context:
+        await _open_vault(settings, context)
         _calm_collector()
         worker = Worker(context)
         running = asyncio.create_task(worker.run(), name="worker")

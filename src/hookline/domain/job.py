@@ -21,13 +21,15 @@ class IntegrationJobStatus(StrEnum):
 
 
 class IntegrationJobType(StrEnum):
-    """The specification's four job types, and BULK. A type is stored as text: handlers may be registered for others."""
+    """The specification's four job types, and ours. A type is stored as text: handlers may be registered for others."""
 
     SEND_MESSAGE = "SEND_MESSAGE"
     PROCESS_WEBHOOK = "PROCESS_WEBHOOK"
     SYNC_ACCOUNT = "SYNC_ACCOUNT"
     RETRY = "RETRY"
     BULK = "BULK"  # the rest of a retry, cancel or replay of many rows
+    REFRESH_TOKEN = "REFRESH_TOKEN"  # noqa: S105 - a name
+    DISCONNECT_ACCOUNT = "DISCONNECT_ACCOUNT"
 
 
 class Ended(Enum):

@@ -7,6 +7,8 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, Part
+from hookline.providers.accounts import AccountsClient
+from hookline.providers.http import HttpClient
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -20,7 +22,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Provider(Protocol):
-    """One platform. Everything here is pure; a platform's only I/O is its client.
+    """One platform. Everything here is pure; a platform's only I/O is its client, which `accounts` makes.
 
     secret_settings: the names of the settings that hold the secrets with which it signs webhooks.
     """
@@ -52,4 +54,8 @@ class Provider(Protocol):
 
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:
         """List the addresses to which an account with this id and metadata answers."""
+        ...
+
+    def accounts(self, http: HttpClient, settings: Mapping[str, str]) -> AccountsClient:
+        """Make the client of the platform's accounts. settings: what the providers' folders declare, by name."""
         ...

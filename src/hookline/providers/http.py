@@ -109,8 +109,24 @@ class HttpClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": USER_AGENT},
                 trace_configs=[trace],
+                middlewares=[_once],
             )
         return self._session
+
+
+async def _once(request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType") -> "aiohttp.ClientResponse":
+    """Send a request once: the library would send a GET, PUT or DELETE again if its connection broke.
+
+    What it would do so for becomes an error of another class. A code that is exchanged by a GET serves but once.
+    """
+    import aiohttp
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientError(type(error).__name__) from None
 
 
 class _Progress:

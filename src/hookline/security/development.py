@@ -47,19 +47,29 @@ def _read(path: Path) -> dict[str, str]:
 
 def _write(path: Path, content: dict[str, str], *, first: bool) -> None:
     """Write beside and move into place; of two processes that make the first file, the earlier one wins."""
+    text = json.dumps(content, indent=2)
+    if first:
+        place_once(path, text)
+    else:
+        _beside(path, text).replace(path)
+
+
+def place_once(path: Path, text: str) -> None:
+    """Make a file that only its owner can read, whole or not at all; if there is one by now, that one stays."""
+    beside = _beside(path, text)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    finally:
+        beside.unlink()
+
+
+def _beside(path: Path, text: str) -> Path:
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
+        file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    if first:
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-    else:
-        beside.replace(path)
+    return beside

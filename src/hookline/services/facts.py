@@ -7,7 +7,7 @@ message.standby    {"message": …}                          another app owns th
 message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
 message.edited     {"messageId", "externalId", "contact", "text", "at"}
 message.unsent     {"messageId", "externalId", "contact", "at"}
-account.connected, account.disconnected   {"account": …}
+account.connected, account.error, account.disconnected   {"account": …}
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
 contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
 """
@@ -24,6 +24,7 @@ from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
+from hookline.store.tokens import TokenInfo
 
 VERSION = 1
 
@@ -60,9 +61,10 @@ def unsent(row: Message, item: UnsendItem, at: datetime) -> Fact:
     return _of_message(row, "message.unsent", at, _naming(row) | {"at": at})
 
 
-def account_changed(row: ConnectedAccount, name: str) -> Fact:
-    """An account was connected or disconnected."""
-    return _fact(row.organization_id, row.id, f"account.{name}", row.updated_at, {"account": shapes.account(row)})
+def account_changed(row: ConnectedAccount, name: str, token: TokenInfo | None = None) -> Fact:
+    """An account was connected, disconnected, or fell into ERROR."""
+    data = {"account": shapes.account(row, token)}
+    return _fact(row.organization_id, row.id, f"account.{name}", row.updated_at, data)
 
 
 def account_notice(organization_id: str, account_id: UUID, item: AccountItem, at: datetime) -> Fact:

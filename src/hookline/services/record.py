@@ -30,6 +30,7 @@ from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.text import to_json
 from hookline.services import facts
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
+from hookline.services.disconnect import REMOVED, note_removal
 from hookline.store import accounts, held, messages, outbox
 from hookline.store.events import StoredEvent
 from hookline.store.held import HeldChange
@@ -240,6 +241,8 @@ class _Recording:
                 continue
             at = item.at or event.received_at
             entry.facts.append(facts.account_notice(event.organization_id, event.connected_account_id, item, at))
+            if item.kind == REMOVED:
+                await note_removal(self.connection, event.connected_account_id, event.organization_id, at)
             if item.metadata and event.connected_account_id in known:
                 before = merged.get(event.connected_account_id) or msgspec.json.decode(
                     known[event.connected_account_id].metadata

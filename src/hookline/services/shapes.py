@@ -12,6 +12,7 @@ from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
 from hookline.store.pauses import Pause
+from hookline.store.tokens import TokenInfo
 
 Shape = dict[str, Any]
 
@@ -21,8 +22,8 @@ def raw(text: str | None) -> msgspec.Raw | None:
     return None if text is None else msgspec.Raw(text.encode())
 
 
-def account(row: ConnectedAccount) -> Shape:
-    """A connected account: the specification's fields, then ours. No token ever stands here."""
+def account(row: ConnectedAccount, token: TokenInfo | None = None) -> Shape:
+    """A connected account: the specification's fields, then ours. What is known of its token, but never the token."""
     return {
         "id": row.id,
         "organizationId": row.organization_id,
@@ -32,10 +33,22 @@ def account(row: ConnectedAccount) -> Shape:
         "status": row.status,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
-        "oauthTokens": [],
+        "oauthTokens": [] if token is None else [_token(token)],
         "metadata": raw(row.metadata),
         "lastError": row.last_error,
         "lastWebhookAt": row.last_webhook_at,
+    }
+
+
+def _token(row: TokenInfo) -> Shape:
+    return {
+        "id": row.id,
+        "connectedAccountId": row.connected_account_id,
+        "scopes": row.scopes,
+        "expiresAt": row.expires_at,
+        "dataAccessExpiresAt": row.data_access_expires_at,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
     }
 
 

@@ -10,7 +10,8 @@ import structlog
 from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
-from hookline.store import accounts, claims, events, held, pauses, workers
+from hookline.services.refresh import enqueue_due
+from hookline.store import accounts, claims, events, flows, held, pauses, secrets, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
@@ -22,6 +23,8 @@ STRAYS = 500
 _FORGET_WORKERS_AFTER = timedelta(minutes=2)
 # Rescuing jobs of workers that nobody remembers reads all that runs: one round in so many.
 _ORPHAN_ROUNDS = 15
+# For so long somebody who comes back late is told so.
+_FORGET_FLOWS_AFTER = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +33,12 @@ async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Rete
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
-    that connected since, matches held changes whose message is there, lets what waited in vain expire, and prunes a
-    little. Each is a transaction of its own: one that fails is logged, and the others go on.
+    that connected since, matches held changes whose message is there, lets what waited in vain expire, has tokens that
+    are due looked after, forgets connections that nobody ended, and prunes a little. Each is a transaction of its own:
+    one that fails is logged, and the others go on.
     """
     more = False
-    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back)):
+    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back, _tend_tokens, _forget_flows)):
         try:
             more |= await _alone(pool, place, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
@@ -98,4 +102,16 @@ async def _expire(connection: Connection, unowned_for: timedelta) -> bool:
     expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
     if expired:
         log.warning("unowned webhook events expired", events=expired)
+    return False
+
+
+async def _tend_tokens(connection: Connection, _: timedelta) -> bool:
+    return await enqueue_due(connection) > 0
+
+
+async def _forget_flows(connection: Connection, _: timedelta) -> bool:
+    ended = await flows.ended_with_secrets(connection, EXPIRE_BATCH)
+    if ended:
+        await secrets.forget(connection, ended)
+    await flows.prune(connection, _FORGET_FLOWS_AFTER, EXPIRE_BATCH)
     return False

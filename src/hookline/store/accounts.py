@@ -12,7 +12,11 @@ from hookline.store.pool import Connection
 
 
 class ConnectedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. `metadata` is JSON text."""
+    """A row. `metadata` is JSON text.
+
+    subscription: what our app is subscribed to for it, as its provider names it; several accounts may share one.
+    connected_at: since when it is connected, this time.
+    """
 
     id: UUID
     organization_id: str
@@ -25,6 +29,8 @@ class ConnectedAccount(msgspec.Struct, frozen=True, kw_only=True):
     last_webhook_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    subscription: str | None
+    connected_at: datetime
 
 
 _COLUMNS = ", ".join(ConnectedAccount.__struct_fields__)
@@ -66,8 +72,9 @@ async def find(
 
 
 _INSERT = f"""
-INSERT INTO connected_accounts (id, organization_id, provider, external_account_id, display_name, status, metadata)
-VALUES ($1, $2, $3, $4, $5, 'CONNECTED', $6)
+INSERT INTO connected_accounts
+    (id, organization_id, provider, external_account_id, display_name, status, metadata, subscription)
+VALUES ($1, $2, $3, $4, $5, 'CONNECTED', $6, $7)
 RETURNING {_COLUMNS}
 """  # noqa: S608
 
@@ -80,6 +87,7 @@ async def insert(
     external_account_id: str,
     display_name: str | None,
     metadata: str,
+    subscription: str | None,
 ) -> ConnectedAccount:
     """Add a connected account.
 
@@ -87,7 +95,7 @@ async def insert(
     """
     return _account(
         await connection.fetchrow(
-            _INSERT, account_id, organization_id, provider, external_account_id, display_name, metadata
+            _INSERT, account_id, organization_id, provider, external_account_id, display_name, metadata, subscription
         )
     )
 
@@ -95,35 +103,86 @@ async def insert(
 _REVIVE = f"""
 UPDATE connected_accounts
 SET status = 'CONNECTED', last_error = NULL, updated_at = now(),
-    display_name = coalesce($3, display_name), metadata = $4
+    connected_at = CASE WHEN status = 'CONNECTED' THEN connected_at ELSE now() END,
+    display_name = coalesce($3, display_name), metadata = $4, subscription = coalesce($5, subscription)
 WHERE id = $1 AND organization_id = $2
 RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
 async def revive(
-    connection: Connection, organization_id: str, account_id: UUID, display_name: str | None, metadata: str
+    connection: Connection,
+    organization_id: str,
+    account_id: UUID,
+    display_name: str | None,
+    metadata: str,
+    subscription: str | None,
 ) -> ConnectedAccount:
     """Connect an account again, or renew what is known of it; its id stays.
 
     Raises: asyncpg.UniqueViolationError, if the external account is live in another organization.
     """
-    return _account(await connection.fetchrow(_REVIVE, account_id, organization_id, display_name, metadata))
+    return _account(
+        await connection.fetchrow(_REVIVE, account_id, organization_id, display_name, metadata, subscription)
+    )
 
 
 _DISCONNECT = f"""
-UPDATE connected_accounts
-SET status = 'DISCONNECTED',
-    updated_at = CASE WHEN status = 'DISCONNECTED' THEN updated_at ELSE now() END
-WHERE id = $1 AND organization_id = $2
+UPDATE connected_accounts SET status = 'DISCONNECTED', updated_at = now()
+WHERE id = $1 AND organization_id = $2 AND status <> 'DISCONNECTED'
 RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
 async def disconnect(connection: Connection, organization_id: str, account_id: UUID) -> ConnectedAccount | None:
-    """Mark an account DISCONNECTED; doing so twice changes nothing."""
+    """Mark an account DISCONNECTED; None if it is not there, or was already."""
     record = await connection.fetchrow(_DISCONNECT, account_id, organization_id)
     return None if record is None else _account(record)
+
+
+_FAIL = f"""
+UPDATE connected_accounts SET status = 'ERROR', last_error = $3, updated_at = now()
+WHERE id = $1 AND organization_id = $2 AND status = 'CONNECTED'
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+
+
+async def fail(connection: Connection, organization_id: str, account_id: UUID, reason: str) -> ConnectedAccount | None:
+    """Put a connected account into ERROR; None if it is not connected, or in ERROR already."""
+    record = await connection.fetchrow(_FAIL, account_id, organization_id, reason)
+    return None if record is None else _account(record)
+
+
+_RECOVER = f"""
+UPDATE connected_accounts SET status = 'CONNECTED', last_error = NULL, updated_at = now()
+WHERE id = $1 AND organization_id = $2 AND status = 'ERROR'
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+
+
+async def recover(connection: Connection, organization_id: str, account_id: UUID) -> ConnectedAccount | None:
+    """Take an account out of ERROR; None if it is not in it."""
+    record = await connection.fetchrow(_RECOVER, account_id, organization_id)
+    return None if record is None else _account(record)
+
+
+_RENAME = "UPDATE connected_accounts SET display_name = $3 WHERE id = $1 AND organization_id = $2"
+
+
+async def rename(connection: Connection, organization_id: str, account_id: UUID, display_name: str) -> None:
+    """Call an account by another name."""
+    await connection.execute(_RENAME, account_id, organization_id, display_name)
+
+
+_SHARED = """
+SELECT EXISTS (
+    SELECT FROM connected_accounts WHERE subscription = $1 AND status <> 'DISCONNECTED' AND id <> $2)
+"""
+
+
+async def shares_subscription(connection: Connection, account: ConnectedAccount) -> bool:
+    """Say whether another live account, whoever's, lives by the same subscription (the worker's view)."""
+    return bool(await connection.fetchval(_SHARED, account.subscription, account.id))
 
 
 _UPSERT_ROUTES = """

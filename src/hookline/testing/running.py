@@ -71,7 +71,7 @@ async def run_job(
 
 
 async def _attempt(hookline: Hookline, job: Job, handlers: Mapping[str, Handler]) -> Exception | None:
-    handler = {**default_handlers(hookline.context.pool), **handlers}.get(job.job_type)
+    handler = {**default_handlers(hookline.context), **handlers}.get(job.job_type)
     try:
         if handler is None:
             raise PermanentFailure(f"no handler is given for jobs of type {job.job_type}")

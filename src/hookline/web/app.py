@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hookline.bootstrap import ApiContext
+from hookline.domain.connect_error import Gone, NotConfigured, PlatformRefused, PlatformUnreachable
 from hookline.domain.errors import (
     BodyTooLarge,
     Conflict,
@@ -31,7 +32,7 @@ from hookline.domain.errors import (
     Unavailable,
 )
 from hookline.store.pool import DATABASE_AWAY
-from hookline.web import docs, events, health, integrations, jobs, messages, pauses, webhook_events
+from hookline.web import consent, docs, events, health, integrations, jobs, messages, pauses, webhook_events
 from hookline.web.caller import ORGANIZATION_HEADER
 from hookline.web.openapi import describe
 from hookline.web.problems import CONTENT_TYPE, problem, problem_body
@@ -46,8 +47,12 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    Gone: 410,
     BodyTooLarge: 413,
     InvalidRequest: 422,
+    NotConfigured: 501,
+    PlatformRefused: 502,
+    PlatformUnreachable: 504,
 }
 
 # What a caller can only wait for.
@@ -74,7 +79,7 @@ def create_api(context: ApiContext) -> FastAPI:
     # /api/jobs/pauses is not a job's id: it is asked first.
     app.include_router(pauses.jobs_router)
     app.include_router(pauses.accounts_router)
-    for resource in (integrations, messages, webhook_events, jobs, events, health, docs):
+    for resource in (consent, integrations, messages, webhook_events, jobs, events, health, docs):
         app.include_router(resource.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -139,9 +144,9 @@ async def _ask_to_retry(request: Request, error: Exception) -> Response:
     """Answer that the database cannot do it now. What asyncpg calls an interface error may also be a bug of ours."""
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         raise error
-    log.warning("the database is not available", reason=type(error).__name__, path=request.url.path)
+    log.warning("something that is needed is not available", reason=type(error).__name__, path=request.url.path)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return _answer(503, "unavailable", "the database is not available at the moment; try again", headers)
+    return _answer(503, "unavailable", "this cannot be done at the moment; try again", headers)
 
 
 class Guard:

@@ -1,16 +1,26 @@
-"""The body that connects an account: what may stand in it."""
+"""The bodies that connect accounts: what may stand in them."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from annotated_types import Len
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import SkipJsonSchema
 
 from hookline.web.query import MAX_TEXT_CHARACTERS, storable
 
 MAX_METADATA_KEYS = 64
 MAX_METADATA_CHARACTERS = 4096
+MAX_CHOSEN = 100
 
 
 def _external_id(value: Any) -> Any:
@@ -45,26 +55,64 @@ def _metadata(value: dict[Any, Any]) -> dict[str, Any]:
     return value
 
 
-def _no_token(value: Any) -> Any:
-    raise ValueError("cannot be taken: this version cannot keep access tokens yet; leave it out")
+def _secret(value: str) -> str:
+    """Let through what can travel in a header."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("must be printable ASCII without spaces")
+    return value
 
 
 _IdText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+_ExternalId = Annotated[
+    _IdText,
+    AfterValidator(_clean_id),
+    BeforeValidator(_external_id),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}),
+]
+_Secret = Annotated[str, StringConstraints(min_length=1, max_length=MAX_METADATA_CHARACTERS), AfterValidator(_secret)]
+_Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+_PIN = "The six digits of the number's two-step verification, if it has one (WhatsApp)."
 
 
 class Connection(BaseModel):
-    """The account to connect."""
+    """The account to connect, or nothing of it to begin a connection by the platform's dialog."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
-    external_account_id: Annotated[
-        _IdText,
-        AfterValidator(_clean_id),
-        BeforeValidator(_external_id),
-        WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}),
-    ] = Field(description="The platform's id: phone number id, page id, Instagram account id.")
+    external_account_id: _ExternalId | None = Field(
+        None, description="The platform's id: phone number id, page id, Instagram account id."
+    )
     display_name: Annotated[_IdText, AfterValidator(storable)] | None = Field(None, description="For people to read.")
     metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] | None = Field(
         None, description="What else is known: for WhatsApp `wabaId`. Texts, numbers, booleans, nulls; at most 64 keys."
     )
-    access_token: SkipJsonSchema[Annotated[Any, BeforeValidator(_no_token)]] = None
+    access_token: _Secret | None = Field(
+        None, description="By which the platform confirms that you control the account; kept encrypted."
+    )
+    code: _Secret | None = Field(None, description="What the platform's SDK gave to the browser (Embedded Signup).")
+    login: Literal["facebook", "instagram"] | None = Field(
+        None, description="Instagram only: its own dialog (the default), or Facebook's, for accounts behind a page."
+    )
+    pin: _Pin | None = Field(None, description=_PIN)
+    return_url: _Secret | None = Field(
+        None, description="Where the browser goes when the dialog is over; it must be in the allowed list."
+    )
+
+    @model_validator(mode="after")
+    def _make_sense(self) -> Self:
+        if self.code and self.access_token:
+            raise ValueError("has a code or an access token, not both")
+        if self.access_token and not self.external_account_id:
+            raise ValueError("names no account for the access token: give externalAccountId")
+        if self.return_url and (self.code or self.external_account_id):
+            raise ValueError("returns from no dialog: leave returnUrl out")
+        return self
+
+
+class Choice(BaseModel):
+    """Which of the accounts that were offered to connect."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    external_account_ids: Annotated[list[_ExternalId], Len(1, MAX_CHOSEN)] = Field(description="Of the ones offered.")
+    pin: _Pin | None = Field(None, description=_PIN)

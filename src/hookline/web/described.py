@@ -16,9 +16,13 @@ _ERRORS: Final[dict[int, tuple[str, str, str, str]]] = {
     403: ("forbidden", "Forbidden", "Not a member, or too low a role", "you are not a member of this organization"),
     404: ("not-found", "Not Found", "Not in this organization", "there is no such record in this organization"),
     409: ("conflict", "Conflict", "Contradicts what is there", "this account is connected elsewhere"),
+    410: ("state-expired", "Gone", "It was there, and is no more", "the time to choose is over; begin again"),
     413: ("too-large", "Request Entity Too Large", "The body is too large", "a body may have at most 1048576 bytes"),
     422: ("invalid", "Unprocessable Entity", "Does not fit", "the request does not fit; see errors"),
+    501: ("not-configured", "Not Implemented", "A setting is missing here", "set HOOKLINE_PUBLIC_URL"),
+    502: ("platform-refused", "Bad Gateway", "The platform refused", "the platform refused: 200: no permission"),
     503: ("unavailable", "Service Unavailable", "The database is away; see Retry-After", "try again"),
+    504: ("platform-unreachable", "Gateway Timeout", "The platform did not answer", "the platform did not answer"),
 }
 PROTECTED = (400, 401, 403, 503)
 

@@ -50,6 +50,16 @@ CONNECTION: Final[dict[str, Any]] = {
     "metadata": {"wabaId": "102290129340398"},
 }
 
+_TOKEN: Final[dict[str, Any]] = {
+    "id": "0198c0de-0000-7000-8000-000000000006",
+    "connectedAccountId": _ACCOUNT,
+    "scopes": ["whatsapp_business_management", "whatsapp_business_messaging"],
+    "expiresAt": None,
+    "dataAccessExpiresAt": "2026-04-14T10:00:00Z",
+    "createdAt": "2026-01-14T10:00:00Z",
+    "updatedAt": "2026-01-14T10:00:00Z",
+}
+
 ACCOUNT: Final[dict[str, Any]] = {
     "id": _ACCOUNT,
     "organizationId": _ORGANIZATION,
@@ -59,10 +69,53 @@ ACCOUNT: Final[dict[str, Any]] = {
     "status": "CONNECTED",
     "createdAt": "2026-01-14T10:00:00Z",
     "updatedAt": "2026-01-14T10:00:00Z",
-    "oauthTokens": [],
+    "oauthTokens": [_TOKEN],
     "metadata": {"wabaId": "102290129340398"},
     "lastError": None,
     "lastWebhookAt": None,
+}
+
+_STATE: Final = "q2rZ5o3m3n8Jc0b1u9xkT4d6Wl7vYyHfE_sAaGpQiRM"
+
+BEGUN: Final[dict[str, Any]] = {
+    "authorizationUrl": (
+        "https://www.facebook.com/v25.0/dialog/oauth?client_id=1234567890123456&redirect_uri="
+        f"https%3A%2F%2Fhookline.example%2Fapi%2Fintegrations%2Fwhatsapp%2Fcallback&state={_STATE}&response_type=code"
+    ),
+    "state": _STATE,
+    "expiresAt": "2026-01-14T10:10:00Z",
+}
+
+OFFER: Final[dict[str, Any]] = {
+    "state": _STATE,
+    "expiresAt": "2026-01-14T10:40:00Z",
+    "accounts": [
+        {
+            "externalAccountId": "106540352242922",
+            "displayName": "My WhatsApp Business",
+            "needsPin": True,
+            "metadata": {"wabaId": "102290129340398", "displayPhoneNumber": "+1 555-078-3881"},
+        },
+        {
+            "externalAccountId": "106540352242923",
+            "displayName": "My other number",
+            "needsPin": False,
+            "metadata": {"wabaId": "102290129340398", "displayPhoneNumber": "+1 555-078-3882"},
+        },
+    ],
+}
+
+CHOICE: Final[dict[str, Any]] = {"externalAccountIds": ["106540352242922", "106540352242923"]}
+
+CHOSEN: Final[dict[str, Any]] = {
+    "accounts": [ACCOUNT],
+    "refused": [
+        {
+            "externalAccountId": "106540352242923",
+            "type": "urn:hookline:problem:account-elsewhere",
+            "detail": "this account is connected elsewhere; disconnect it there first",
+        }
+    ],
 }
 
 DISCONNECTED: Final[dict[str, Any]] = {
@@ -149,6 +202,15 @@ PAUSE: Final[dict[str, Any]] = {"connectedAccountId": _ACCOUNT, "pausedAt": "202
 PAUSED: Final[dict[str, Any]] = {"connectedAccountId": None, "paused": True, "putAside": 0}
 RESUMED: Final[dict[str, Any]] = {"connectedAccountId": None, "paused": False, "putAside": 240}
 PAUSED_ACCOUNT: Final[dict[str, Any]] = {"connectedAccountId": _ACCOUNT, "paused": True, "putAside": 0}
+
+SYNC_JOB: Final[dict[str, Any]] = {
+    **JOB,
+    "jobType": "SYNC_ACCOUNT",
+    "payloadJson": {"accountId": _ACCOUNT},
+    "status": "PENDING",
+    "orderingKey": None,
+    "updatedAt": "2026-01-14T10:05:00Z",
+}
 
 FEED: Final[dict[str, Any]] = {
     "items": [

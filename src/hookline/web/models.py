@@ -25,8 +25,13 @@ class Shape(BaseModel):
 class OAuthTokenInfo(Shape):
     """What is known of a token; never the token."""
 
+    id: UUID
+    connected_account_id: UUID
     scopes: list[str]
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(description="Null: it does not expire, or nobody knows when.")
+    data_access_expires_at: datetime | None = Field(description="When the person must have logged in again.")
+    created_at: datetime
+    updated_at: datetime
 
 
 class ConnectedAccount(Shape):
@@ -44,6 +49,46 @@ class ConnectedAccount(Shape):
     metadata: dict[str, Any] = Field(description="What is known beyond these fields, such as `wabaId`.")
     last_error: str | None
     last_webhook_at: datetime | None
+
+
+class Begun(Shape):
+    """A connection that was begun: send the browser to the address."""
+
+    authorization_url: str
+    state: str
+    expires_at: datetime
+
+
+class OfferedAccount(Shape):
+    """An account that a consent reaches, as the platform describes it."""
+
+    external_account_id: str
+    display_name: str | None
+    needs_pin: bool = Field(description="Connecting registers it, which sets a PIN or asks for its own.")
+    metadata: dict[str, Any]
+
+
+class Offer(Shape):
+    """Accounts to choose from."""
+
+    state: str = Field(description="Names this choice.")
+    expires_at: datetime
+    accounts: list[OfferedAccount]
+
+
+class RefusedAccount(Shape):
+    """An account that could not be connected, and why."""
+
+    external_account_id: str
+    type: str = Field(description="As in a problem.")
+    detail: str
+
+
+class Chosen(Shape):
+    """What became of the accounts that were chosen."""
+
+    accounts: list[ConnectedAccount]
+    refused: list[RefusedAccount]
 
 
 class DisconnectedAccount(Shape):

@@ -81,7 +81,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _complete(path: str, operation: dict[str, Any]) -> None:
     """Say what every operation has in common with the others of its kind."""
     parameters = [_plainly(parameter) for parameter in operation.get("parameters", [])]
-    if path.startswith(API):
+    if path.startswith(API) and operation.get("security") != []:
         operation["security"] = [{"bearer": []}]
         parameters.insert(0, dict(_ORGANIZATION))
     if parameters:

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-import asyncpg
-
+from hookline.bootstrap import WorkerContext
 from hookline.domain.job import ENDED, Ended, IntegrationJobType
 from hookline.services import bulk
+from hookline.services.disconnect import AccountDisconnect
+from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
+from hookline.services.sync import AccountSync
 from hookline.store.jobs import Job
 
 __all__ = ["ENDED", "Ended", "Handler", "default_handlers"]
@@ -19,9 +21,13 @@ __all__ = ["ENDED", "Ended", "Handler", "default_handlers"]
 Handler: TypeAlias = Callable[[Job], Awaitable[Ended | None]]
 
 
-def default_handlers(pool: asyncpg.Pool) -> dict[str, Handler]:
+def default_handlers(context: WorkerContext) -> dict[str, Handler]:
     """The handlers of the types that run one by one. (PROCESS_WEBHOOK runs in batches: services/process.py.)"""
+    outside = (context.pool, context.vault, context.accounts)
     return {
-        IntegrationJobType.RETRY: partial(run_retry, pool),
-        IntegrationJobType.BULK: partial(bulk.go_on, pool),
+        IntegrationJobType.RETRY: partial(run_retry, context.pool),
+        IntegrationJobType.BULK: partial(bulk.go_on, context.pool),
+        IntegrationJobType.SYNC_ACCOUNT: AccountSync(*outside),
+        IntegrationJobType.REFRESH_TOKEN: TokenRefresh(*outside),
+        IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
     }

@@ -40,7 +40,7 @@ class Worker:
     def __init__(self, context: WorkerContext, handlers: dict[str, Handler] | None = None) -> None:
         self._context = context
         self._pool = context.pool
-        self._handlers = default_handlers(context.pool) | (handlers or {})
+        self._handlers = default_handlers(context) | (handlers or {})
         self._presence = Presence(context.pool, f"{socket.gethostname()}:{os.getpid()}")
         self._stopping = asyncio.Event()
         self._backlog = asyncio.Event()

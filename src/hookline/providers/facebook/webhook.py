@@ -5,8 +5,11 @@ from typing import Any
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item
+from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
 from hookline.providers.facebook import feed
+from hookline.providers.facebook.client import PageAccounts
+from hookline.providers.http import HttpClient
 from hookline.providers.meta.platform import EntryPlatform
 from hookline.providers.meta.source import Source
 
@@ -25,3 +28,7 @@ class Facebook(EntryPlatform):
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:
         """List a page's addresses: its id."""
         return [Address(external_account_id, exclusive=True)]
+
+    def accounts(self, http: HttpClient, settings: Mapping[str, str]) -> AccountsClient:
+        """Make the client of the platform's accounts."""
+        return PageAccounts(http, settings)

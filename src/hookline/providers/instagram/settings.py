@@ -12,6 +12,10 @@ SETTINGS = (
         made=True,
     ),
     ProviderSetting(
+        "INSTAGRAM_CONFIG_ID",
+        "configuration of Facebook Login for Business that connects Instagram accounts behind pages, if one is used",
+    ),
+    ProviderSetting(
         "INSTAGRAM_GRAPH_URL",
         "Instagram's Graph API",
         default="https://graph.instagram.com",

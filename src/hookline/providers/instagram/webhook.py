@@ -5,8 +5,11 @@ from typing import Any
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item
+from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.http import HttpClient
 from hookline.providers.instagram import comments
+from hookline.providers.instagram.client import InstagramAccounts
 from hookline.providers.meta import lenient
 from hookline.providers.meta.platform import EntryPlatform
 from hookline.providers.meta.source import Source
@@ -35,3 +38,7 @@ class Instagram(EntryPlatform):
         others = (lenient.identifier(metadata.get(name)) for name in ("userId", "appScopedId"))
         keys = dict.fromkeys((external_account_id, *(other for other in others if other is not None)))
         return [Address(key, exclusive=True) for key in keys]
+
+    def accounts(self, http: HttpClient, settings: Mapping[str, str]) -> AccountsClient:
+        """Make the client of the platform's accounts."""
+        return InstagramAccounts(http, settings)

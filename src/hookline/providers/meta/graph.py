@@ -5,10 +5,11 @@ Source: protocol reference 0.1, 5.4, 6.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from hookline.domain.provider_error import OutcomeUnknown
+from hookline.domain.provider_error import ErrorClass, OutcomeUnknown, ProviderError
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
 from hookline.providers.meta.envelope import MAX_DEPTH, nested_beyond
@@ -16,6 +17,7 @@ from hookline.providers.meta.errors import read_error
 from hookline.settings import split_commas
 
 TIMEOUT_SECONDS = 20.0
+_NODE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class Graph:
@@ -66,6 +68,16 @@ class Graph:
         if answer is None:
             raise OutcomeUnknown(f"an answer with status {reply.status} that is no JSON object")
         return answer
+
+
+def node(identifier: str) -> str:
+    """Give an id as a piece of a path; whoever brought it, it leads to no other place.
+
+    Raises: ProviderError, if it can be no id of the platform.
+    """
+    if not _NODE.fullmatch(identifier):
+        raise ProviderError(ErrorClass.PERMANENT, None, "this is no id of the platform")
+    return identifier
 
 
 def proof(token: str, app_secret: str) -> str:

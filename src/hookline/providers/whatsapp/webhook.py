@@ -6,10 +6,13 @@ from typing import Any
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, Part
 from hookline.providers import generic
+from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
 from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
+from hookline.providers.whatsapp.client import NumberAccounts
 from hookline.providers.whatsapp.line import Line
 from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
 
@@ -71,6 +74,10 @@ class WhatsApp:
             numbers.append(lenient.digits(external_account_id))
         known.extend(Address(f"phone:{number}", exclusive=False) for number in dict.fromkeys(numbers) if number)
         return known
+
+    def accounts(self, http: HttpClient, settings: Mapping[str, str]) -> AccountsClient:
+        """Make the client of the platform's accounts."""
+        return NumberAccounts(http, settings)
 
 
 def read_source(found: source.Source, numbers: source.Numbers) -> Iterator[Item]:
