@@ -1,0 +1,81 @@
+"""Instagram, from a message to its call and from the answer to the message's id, by either login. Pure.
+
+Source: protocol reference 7.3, 8.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from hookline.domain.capability import ALLOWED, Capabilities, Choice, Files, Limit, Unit
+from hookline.domain.outbound import InvalidMessage, OutboundMessage
+from hookline.domain.sending import Call, Pace, Reply, SendingAccount
+from hookline.providers.meta import lenient, send_api, send_limits
+
+_MEGABYTE = 1024 * 1024
+_LOVE = ("\u2764", "\u2764\ufe0f")
+
+# Files by public URL only; no captions, documents or places: one thing a message.
+CAPABILITIES: Final[Capabilities] = MappingProxyType(
+    {
+        **send_limits.INTERACTIVE,
+        "text": Limit(1000, Unit.BYTES),
+        "image": Files(8 * _MEGABYTE, ("image/png", "image/jpeg", "image/gif"), needs_url=True),
+        "video": Files(
+            25 * _MEGABYTE,
+            ("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"),
+            needs_url=True,
+        ),
+        "audio": Files(
+            25 * _MEGABYTE,
+            ("audio/aac", "audio/mp4", "audio/x-m4a", "audio/mp4a-latm", "audio/wav", "audio/x-wav"),
+            needs_url=True,
+        ),
+        "sticker": ALLOWED,
+        "reaction": Choice(("", *_LOVE)),
+    }
+)
+
+
+class InstagramSender:
+    """An Instagram professional account as a `Sender`."""
+
+    capabilities = CAPABILITIES
+    policy = send_limits.POLICY
+
+    def contacts(self, to: str) -> Sequence[str]:
+        """Name a person by the id that they have for this account."""
+        return send_api.contacts(to)
+
+    def check(self, message: OutboundMessage) -> None:
+        """Check what no table says; the one sticker is the heart."""
+        send_api.check(message)
+        if message.sticker is not None and message.sticker.media_id != "like_heart":
+            raise InvalidMessage("body.sticker.mediaId", "must be like_heart, the only sticker there is")
+
+    def pace(self, account: SendingAccount, message: OutboundMessage) -> Pace:
+        """Say how fast an account may send."""
+        return send_limits.pace_of(message)
+
+    def build(self, message: OutboundMessage, account: SendingAccount, message_id: UUID | None) -> Call:
+        """Build the body of a message or an action.
+
+        By Facebook Login the page that the account is linked to sends; the echo gives back nothing of ours.
+        """
+        sender = lenient.identifier(account.metadata.get("pageId")) or account.external_account_id
+        body = send_api.build(_in_names(message), message_id, typed=False, metadata=False)
+        return Call(f"{sender}/messages", body)
+
+    def read_reply(self, answer: Mapping[str, Any]) -> Reply:
+        """Read the message's id."""
+        return send_api.read_reply(answer)
+
+
+def _in_names(message: OutboundMessage) -> OutboundMessage:
+    """A reaction goes by its name here, and there is one: love."""
+    if message.reaction is None or not message.reaction.emoji:
+        return message
+    return msgspec.structs.replace(message, reaction=msgspec.structs.replace(message.reaction, emoji="love"))

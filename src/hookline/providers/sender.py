@@ -1,0 +1,49 @@
+"""What a platform is to whoever sends: its capabilities, its policy and pace, and pure builders and readers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from hookline.domain.capability import Capabilities
+from hookline.domain.outbound import OutboundMessage
+from hookline.domain.sending import Call, Pace, Policy, Reply, SendingAccount
+
+
+class Sender(Protocol):
+    """One platform, seen from a message that goes out. Everything here is pure."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can carry, by name."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """When a person may be written to."""
+        ...
+
+    def contacts(self, to: str) -> Sequence[str]:
+        """Name the person as the log may know them, the likeliest first.
+
+        Raises: InvalidMessage, if this is no address of the platform.
+        """
+        ...
+
+    def check(self, message: OutboundMessage) -> None:
+        """Refuse what the table of capabilities cannot say: what must come together, the essentials of a raw body.
+
+        Raises: InvalidMessage, NotSupported.
+        """
+        ...
+
+    def pace(self, account: SendingAccount, message: OutboundMessage) -> Pace:
+        """Say how fast messages of this kind may leave the account."""
+        ...
+
+    def build(self, message: OutboundMessage, account: SendingAccount, message_id: UUID | None) -> Call:
+        """Say a message in the platform's words. `message_id` goes with it, for the platform to give back."""
+        ...
+
+    def read_reply(self, answer: Mapping[str, Any]) -> Reply:
+        """Read what the platform answered to `build`'s call. Never raises."""
+        ...
