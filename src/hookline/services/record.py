@@ -28,7 +28,7 @@ from hookline.domain.event import (
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.text import to_json
-from hookline.services import facts
+from hookline.services import conversations, facts
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.store import accounts, held, messages, outbox
@@ -90,6 +90,7 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
     await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
     recording.note_the_rest(entries)
+    await conversations.note_people(connection, _notices(entries))
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
     results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
     for entry in entries:
@@ -127,6 +128,9 @@ class _Recording:
         await self._apply_watermarks_to_new(first)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
+        )
+        await conversations.note_messages(
+            self.connection, [(row, _person(first[key].item)) for key, row in self.added.items()]
         )
         for key, row in self.added.items():
             first[key].message_id = row.id
@@ -274,6 +278,16 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
     results = msgspec.json.decode(event.result, type=list[ItemResult])
     done = (Outcome.APPLIED, Outcome.DUPLICATE)
     return [one.kind if one.outcome in done else None for one in results]
+
+
+def _person(item: Item) -> Contact:
+    """What a message says of the person on the other side."""
+    return item.contact if isinstance(item, MessageItem) else _NOBODY
+
+
+def _notices(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, ContactItem]]:
+    """List what is new of people."""
+    return [(entry.event, entry.item) for entry in entries if isinstance(entry.item, ContactItem) and not entry.known]
 
 
 def _account_item(entry: _Entry) -> AccountItem:
