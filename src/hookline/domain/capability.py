@@ -7,7 +7,7 @@ What a platform's table does not name, it cannot express.
 import mimetypes
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -66,6 +66,11 @@ class NotSupported(RequestError):
         self.capability = capability
         self.location = location
         self.reason = reason
+
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """The capability's name in the table, and the place in the body."""
+        return {"capability": self.capability, "errors": [{"location": self.location, "message": self.reason}]}
 
 
 def check(message: OutboundMessage, capabilities: Capabilities, platform: str) -> None:

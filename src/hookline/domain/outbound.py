@@ -6,6 +6,7 @@ What a platform can carry is not decided here (domain/capability.py), nor what i
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -175,6 +176,11 @@ class InvalidMessage(InvalidRequest):
         super().__init__(f"{location}: {message}")
         self.location = location
         self.message = message
+
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """The place, as for every body that does not fit."""
+        return {"errors": [{"location": self.location, "message": self.message}]}
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -4,6 +4,7 @@ message.received   {"message": …}                          new, from a person 
 message.echoed     {"message": …}                          written by the business elsewhere (phone, inbox, app)
 message.imported   {"message": …}                          old, handed over when the account connected
 message.standby    {"message": …}                          another app owns the thread
+message.queued     {"message": …}                          to be sent through this program
 message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
 message.edited     {"messageId", "externalId", "contact", "text", "at"}
 message.unsent     {"messageId", "externalId", "contact", "at"}
@@ -41,6 +42,11 @@ def message_added(row: Message) -> Fact:
     if row.origin is Origin.LIVE and row.direction is MessageDirection.OUTBOUND:
         name = "message.echoed"
     return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row)})
+
+
+def message_queued(row: Message) -> Fact:
+    """A message was accepted, to be sent."""
+    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row)})
 
 
 def status_changed(row: Message, status: MessageStatus, at: datetime) -> Fact:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hookline.bootstrap import ApiContext
+from hookline.domain.capability import NotSupported
 from hookline.domain.connect_error import Gone, NotConfigured, PlatformRefused, PlatformUnreachable
 from hookline.domain.errors import (
     BodyTooLarge,
@@ -31,8 +32,20 @@ from hookline.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hookline.domain.refusal import SendRefused
 from hookline.store.pool import DATABASE_AWAY
-from hookline.web import consent, docs, events, health, integrations, jobs, messages, webhook_events
+from hookline.web import (
+    capabilities,
+    consent,
+    conversations,
+    docs,
+    events,
+    health,
+    integrations,
+    jobs,
+    messages,
+    webhook_events,
+)
 from hookline.web.caller import ORGANIZATION_HEADER
 from hookline.web.openapi import describe
 from hookline.web.problems import CONTENT_TYPE, problem, problem_body
@@ -53,6 +66,8 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
     NotConfigured: 501,
     PlatformRefused: 502,
     PlatformUnreachable: 504,
+    NotSupported: 422,
+    SendRefused: 422,
 }
 
 # What a caller can only wait for.
@@ -76,7 +91,7 @@ def create_api(context: ApiContext) -> FastAPI:
         telemetry={"auto_configure": False, "logs": False},
     )
     app.state.context = context
-    for resource in (consent, integrations, messages, webhook_events, jobs, events, health, docs):
+    for resource in (consent, integrations, messages, conversations, capabilities, webhook_events, jobs, events, health, docs):
         app.include_router(resource.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -118,11 +133,10 @@ async def _refuse(request: Request, error: RequestError) -> Response:
     """Answer a request that cannot be fulfilled as it is, by the error's class."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-    if not isinstance(error, InvalidRequest):
-        return _answer(status, error.slug, str(error), headers)
-    whole = [{"location": "request", "message": str(error)}]
-    errors = error.errors if isinstance(error, InvalidFields) else whole
-    return _answer(status, error.slug, str(error), headers, errors=errors)
+    more = dict(error.more)
+    if isinstance(error, InvalidRequest):
+        more.setdefault("errors", [{"location": "request", "message": str(error)}])
+    return _answer(status, error.slug, str(error), headers, **more)
 
 
 async def _refuse_query(request: Request, error: RequestValidationError) -> Response:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
@@ -136,6 +136,51 @@ class MessagePage(Shape):
 
     items: list[Message]
     next_cursor: str | None
+
+
+class Conversation(Shape):
+    """Everything between an account and a person."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    contact: str = Field(description="The person, by the platform's id.")
+    name: str | None
+    window_until: datetime | None = Field(description="When the time for free replies ends, or ended.")
+    unread_count: int
+    last_inbound_at: datetime | None
+    last_message_at: datetime | None
+    last_message: Message | None
+    marketing_opted_out_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationPage(Shape):
+    """Conversations, the latest first."""
+
+    items: list[Conversation]
+    next_cursor: str | None
+
+
+class Window(Shape):
+    """When a person may be written to."""
+
+    hours: float = Field(description="After their latest sign of life, freely.")
+    human_agent_days: int | None = Field(description="With the tag HUMAN_AGENT, where the platform has it.")
+    templates: bool = Field(description="Whether an approved template may go out at any time.")
+
+
+class PlatformCapabilities(Shape):
+    """What one platform can carry, and when."""
+
+    capabilities: dict[str, dict[str, Any]]
+    window: Window
+
+
+class Capabilities(RootModel[dict[str, PlatformCapabilities]]):
+    """By platform."""
 
 
 class ItemResult(Shape):
