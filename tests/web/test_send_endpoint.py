@@ -65,7 +65,7 @@ async def test_a_message_is_queued_with_its_job(desk: Desk, owner: asyncpg.Conne
     assert message["metaJson"]["request"]["previewUrl"] is True
     assert (await desk.api.get(f"/api/messages/{message['id']}")).json == message
     (job,) = await owner.fetch("SELECT * FROM integration_jobs")
-    assert json.loads(job["payload_json"]) == {"messageId": message["id"]}
+    assert json.loads(job["payload_json"]) == {"messageId": message["id"], "type": "text"}
     assert (job["job_type"], job["status"]) == ("SEND_MESSAGE", "PENDING")
     assert job["ordering_key"] == f"out:{desk.account}:{CONTACT}"
     assert job["connected_account_id"] == desk.account

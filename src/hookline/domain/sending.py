@@ -66,3 +66,14 @@ class Reply(msgspec.Struct, frozen=True):
     external_id: str | None
     contact: str | None = None
     meta: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """How much of their budgets of calls the app and the account have used, as a reply's headers say; None: not said.
+
+    regain: in what time calls are allowed again, where they are not.
+    """
+
+    app_percent: int | None = None
+    account_percent: int | None = None
+    regain: timedelta | None = None

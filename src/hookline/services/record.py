@@ -19,6 +19,7 @@ from hookline.domain.event import (
     Item,
     ItemResult,
     MessageItem,
+    Origin,
     Outcome,
     SkippedItem,
     StatusItem,
@@ -28,7 +29,7 @@ from hookline.domain.event import (
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts
+from hookline.services import conversations, facts, reconcile
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.store import accounts, held, messages, outbox
@@ -125,6 +126,7 @@ class _Recording:
             entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
             first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._name_own_side([entry.row for entry in first.values() if entry.row])
+        await reconcile.own_echoes(self.connection, _echoes(first.values()))
         await self._apply_watermarks_to_new(first)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
@@ -173,6 +175,8 @@ class _Recording:
         known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
         wanted = {target for _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
+        missing = [(one.event, one.item) for one, to in changing if to not in self.rows]
+        self.rows |= await reconcile.by_callback(self.connection, _statuses(missing))
         for entry in known:
             self._meet_again(entry, self.rows.get(entry.key(entry.external_id or "")))
         await self.apply_held(waiting)
@@ -283,6 +287,16 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
 def _person(item: Item) -> Contact:
     """What a message says of the person on the other side."""
     return item.contact if isinstance(item, MessageItem) else _NOBODY
+
+
+def _echoes(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, MessageItem]]:
+    return [
+        (one.event, one.item) for one in entries if isinstance(one.item, MessageItem) and one.item.origin is Origin.ECHO
+    ]
+
+
+def _statuses(items: Iterable[tuple[StoredEvent, Item]]) -> list[tuple[StoredEvent, StatusItem]]:
+    return [(event, item) for event, item in items if isinstance(item, StatusItem)]
 
 
 def _notices(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, ContactItem]]:

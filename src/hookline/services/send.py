@@ -159,7 +159,7 @@ async def _queue(draft: _Draft, key: str | None) -> Accepted:
         if known is None:
             raise KeyReused("this Idempotency-Key was used at the same moment; try again")
         return known
-    job = await _enqueue(draft, {"messageId": row.id})
+    job = await _enqueue(draft, {"messageId": row.id, "type": draft.said.type})
     await outbox.add(draft.connection, facts.message_queued(row))
     await conversations.note(draft.connection, [_happened(row)])
     return Accepted(row, job, True)

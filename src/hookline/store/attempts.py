@@ -106,12 +106,14 @@ WHERE (organization_id, message_id, id) IN (
     WHERE organization_id = $1 AND message_id = $2 AND external_id IS NULL
       AND (outcome IS NULL OR outcome = 'unknown')
     ORDER BY id LIMIT 1)
+RETURNING job_id
 """
 
 
-async def settle(connection: Connection, organization_id: str, message_id: UUID, external_id: str) -> None:
-    """Note on a message's oldest attempt whose end is not known that it was sent under this id."""
-    await connection.execute(_SETTLE, organization_id, message_id, external_id)
+async def settle(connection: Connection, organization_id: str, message_id: UUID, external_id: str) -> list[UUID]:
+    """Note on a message's oldest attempt whose end is not known that it was sent under this id; the job it was of."""
+    records = await connection.fetch(_SETTLE, organization_id, message_id, external_id)
+    return [record["job_id"] for record in records]
 
 
 _OF_MESSAGE = f"""

@@ -120,6 +120,51 @@ async def mark_sending(connection: Connection, messages: Sequence[Message]) -> N
     await connection.execute(_MARK_SENDING, *columns(messages, ("organization_id", "id")))
 
 
+# A job that waits for its message's outcome looks at once when that is known.
+_WAKE = """
+UPDATE integration_jobs j SET run_at = now(), updated_at = now()
+FROM unnest($1::text[], $2::uuid[]) AS k(organization_id, id)
+WHERE j.organization_id = k.organization_id AND j.id = k.id AND j.status = 'PENDING' AND j.run_at > now()
+"""
+
+
+async def wake(connection: Connection, jobs: Sequence[tuple[str, UUID]]) -> None:
+    """Let waiting jobs (organization, id) run now."""
+    if jobs:
+        await connection.execute(_WAKE, [organization for organization, _ in jobs], [id_ for _, id_ in jobs])
+
+
+_TWIN = """
+INSERT INTO messages
+    (id, organization_id, connected_account_id, provider, direction, type, origin, external_id, contact, sender,
+     recipient, text, status, sent_at, reply_to, meta_json, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT (connected_account_id, external_id) DO NOTHING
+"""
+
+
+async def add_twin(connection: Connection, row: Message) -> None:
+    """Add a message that another one was taken for."""
+    names = (
+        *("id", "organization_id", "connected_account_id", "provider", "direction", "type", "origin", "external_id"),
+        *("contact", "sender", "recipient", "text", "status", "sent_at", "reply_to", "meta_json", "created_at"),
+    )
+    await connection.execute(_TWIN, *(getattr(row, name) for name in names))
+
+
+_REMOVE_ECHO = f"""
+DELETE FROM messages
+WHERE connected_account_id = $1 AND external_id = $2 AND id <> $3 AND origin = 'echo' AND direction = 'OUTBOUND'
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+
+
+async def remove_echo(connection: Connection, account_id: UUID, external_id: str, but: UUID) -> Message | None:
+    """Take an echo out of the log that stands there beside the message that it is of (`but`)."""
+    record = await connection.fetchrow(_REMOVE_ECHO, account_id, external_id, but)
+    return None if record is None else _message(record)
+
+
 _OPEN = f"""
 SELECT {_COLUMNS} FROM messages
 WHERE connected_account_id = $1 AND contact = $2 AND direction = 'OUTBOUND' AND external_id IS NULL

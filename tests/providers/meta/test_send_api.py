@@ -8,7 +8,7 @@ from tests.providers.outbound import MESSAGE, account, build, message
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.capability import NotSupported
 from hookline.domain.errors import RequestError
-from hookline.domain.outbound import InvalidMessage
+from hookline.domain.outbound import InvalidMessage, OutboundType
 from hookline.providers import PROVIDERS
 
 FACEBOOK, INSTAGRAM = IntegrationProvider.FACEBOOK, IntegrationProvider.INSTAGRAM
@@ -277,6 +277,6 @@ def test_the_pace(provider: IntegrationProvider) -> None:
     """300 a second, and 10 with sound or film, counted apart."""
     pace = PROVIDERS[provider].sender.pace
     own = account(provider)
-    assert pace(own, message("7", type="text", text="a")).per_second == 300
-    slow = pace(own, message("7", type="audio", audio={"url": "https://x.org/a.m4a"}))
+    assert pace(own, OutboundType.TEXT).per_second == 300
+    slow = pace(own, OutboundType.AUDIO)
     assert (slow.per_second, slow.lane, slow.pair) == (10, "media", None)

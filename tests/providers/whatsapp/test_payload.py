@@ -8,7 +8,7 @@ from tests.providers.outbound import ACCOUNT, MESSAGE, account, build, message
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.capability import NotSupported
 from hookline.domain.errors import RequestError
-from hookline.domain.outbound import InvalidMessage
+from hookline.domain.outbound import InvalidMessage, OutboundType
 from hookline.domain.sending import Pace
 from hookline.providers import PROVIDERS
 from hookline.providers.whatsapp.capabilities import PAIR
@@ -287,10 +287,9 @@ def test_the_answer_is_read(answer: Any, external_id: str | None, contact: str |
 )
 def test_a_numbers_pace_is_its_tiers(metadata: dict[str, Any], per_second: float) -> None:
     """80 a second, 1,000 once upgraded, 20 beside the phone app; and one to a person in six seconds, 45 at once."""
-    said = message(type="text", text="a")
-    assert SENDER.pace(account(WHATSAPP, **metadata), said) == Pace(per_second, pair=PAIR)
+    assert SENDER.pace(account(WHATSAPP, **metadata), OutboundType.TEXT) == Pace(per_second, pair=PAIR)
     assert (PAIR.interval_seconds, PAIR.burst) == (6, 45)
-    assert SENDER.pace(account(WHATSAPP), message(type="read", read={"messageId": "1"})).pair is None
+    assert SENDER.pace(account(WHATSAPP), OutboundType.READ).pair is None
 
 
 def test_a_mark_needs_a_message() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from hookline.domain.capability import ALLOWED, Limit, Rule, Unit
 from hookline.domain.message import MessageType
-from hookline.domain.outbound import OutboundMessage, OutboundType
+from hookline.domain.outbound import OutboundType
 from hookline.domain.sending import Pace, Policy
 
 # What a person sends, presses or reacts with opens it, story replies and mentions among it, and so does following a
@@ -56,8 +56,8 @@ INTERACTIVE: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-def pace_of(message: OutboundMessage) -> Pace:
+def pace_of(kind: OutboundType) -> Pace:
     """300 messages a second, but 10 with sound or film, counted apart. Source: protocol reference 8."""
-    if message.type in _SLOW:
+    if kind in _SLOW:
         return Pace(SOUND_AND_FILM_PER_SECOND, lane="media")
     return Pace(TEXT_PER_SECOND)

@@ -13,9 +13,12 @@ import msgspec
 
 from hookline.domain.errors import InvalidRequest
 from hookline.domain.ids import stored_external_id
-from hookline.domain.outbound import InvalidMessage, OutboundMessage, OutboundType
-from hookline.domain.sending import Call, Pace, Reply, SendingAccount
+from hookline.domain.outbound import ACTIONS, InvalidMessage, OutboundMessage, OutboundType
+from hookline.domain.sending import Call, Pace, Reply, SendingAccount, Usage
+from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
+from hookline.providers.meta.graph import Graph, open_graph
+from hookline.providers.meta.usage import read_usage
 from hookline.providers.whatsapp import interactive, template
 from hookline.providers.whatsapp.capabilities import CAPABILITIES, POLICY, pace_of
 from hookline.providers.whatsapp.cards import card
@@ -53,10 +56,10 @@ class WhatsAppSender:
         if message.interactive is not None:
             interactive.check(message.interactive)
 
-    def pace(self, account: SendingAccount, message: OutboundMessage) -> Pace:
+    def pace(self, account: SendingAccount, kind: OutboundType) -> Pace:
         """Say how fast a number may send. Marks and typing count for no pair."""
         pace = pace_of(account.metadata)
-        return msgspec.structs.replace(pace, pair=None) if message.is_action else pace
+        return msgspec.structs.replace(pace, pair=None) if kind in ACTIONS else pace
 
     def build(self, message: OutboundMessage, account: SendingAccount, message_id: UUID | None) -> Call:
         """Build the body of one message, or of a read mark."""
@@ -72,6 +75,18 @@ class WhatsAppSender:
         if message.template is not None and message.template.marketing is not None:
             return Call(f"{number}/marketing_messages", body | template.marketing(message.template.marketing))
         return Call(f"{number}/messages", body)
+
+    def app(self, account: SendingAccount) -> str:
+        """Name the app: the vendor's."""
+        return "app:meta"
+
+    def graph(self, account: SendingAccount, http: HttpClient, settings: Mapping[str, str]) -> Graph:
+        """Give the vendor's Graph API."""
+        return open_graph(http, settings)
+
+    def read_usage(self, headers: Mapping[str, str], account: SendingAccount) -> Usage:
+        """Read the usage headers."""
+        return read_usage(headers, (account.external_account_id, str(account.metadata.get("wabaId"))))
 
     def read_reply(self, answer: Mapping[str, Any]) -> Reply:
         """Read `{"contacts": [{"input", "wa_id"?, "user_id"?}], "messages": [{"id", "message_status"?}]}`."""
