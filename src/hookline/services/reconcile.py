@@ -35,6 +35,9 @@ async def by_callback(connection: Connection, statuses: Iterable[tuple[StoredEve
         if message_id is not None and status.external_id is not None:
             named.setdefault(message_id, (event, status))
     found = await _unnamed(connection, {key: event for key, (event, _) in named.items()})
+    for message_id in named.keys() - found.keys():  # sent again meanwhile, under another id: both were sent
+        event, status = named[message_id]
+        await attempts.settle(connection, event.organization_id, message_id, str(status.external_id))
     return {
         (row.connected_account_id, str(named[id_][1].external_id)): row
         for id_, row in (await _name(connection, found, {id_: str(named[id_][1].external_id) for id_ in found})).items()
