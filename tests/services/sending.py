@@ -143,7 +143,8 @@ class Sending:
 
     def worker(self) -> Worker:
         """A worker that sends."""
-        context = WorkerContext(self.settings, PROVIDERS, self.pool, self.http, self.platforms)
+        settings = self.settings.model_copy(update={"max_job_attempts": self.policy.max_attempts})
+        context = WorkerContext(settings, PROVIDERS, self.pool, self.http, self.platforms)
         return Worker(context, {IntegrationJobType.SEND_MESSAGE: self.deliver()})
 
     async def connect(self, provider: str = "WHATSAPP", external_id: str = "phone-1", **metadata: Any) -> UUID:
@@ -169,14 +170,10 @@ class Sending:
         )
 
     async def send(self, text: str = "Hello", *, to: str = PERSON, account: UUID | None = None, **content: Any) -> UUID:
-        """Accept a message; its id."""
+        """Accept a message; its id, or that of the job of what is none."""
         said = content or {"type": "text", "text": text}
         body = {"accountId": str(account or self.account), "to": to, **said}
-        accepted = await accept(self.pool, PROVIDERS, ORGANIZATION, read_message(body))
-        if accepted.message is None:
-            assert accepted.job is not None
-            return accepted.job.id
-        return accepted.message.id
+        return (await accept(self.pool, PROVIDERS, ORGANIZATION, read_message(body))).id
 
     async def run(self) -> None:
         """Run what is due now."""

@@ -13,6 +13,7 @@ from tests.web.rows import Rows
 
 from hookline.domain.ids import new_id
 from hookline.domain.principal import Role
+from hookline.web import models
 
 TO = "+1 650 555 1234"
 CONTACT = "16505551234"
@@ -279,3 +280,35 @@ async def test_marks_and_typing_stand_in_no_log(desk: Desk, owner: asyncpg.Conne
     assert json.loads(read["payload_json"])["action"]["read"] == {"messageId": "wamid.9"}
     assert json.loads(typing["payload_json"])["action"]["typing"] == {"messageId": "wamid.9"}
     assert (read["ordering_key"], typing["ordering_key"]) == (None, f"out:{desk.account}:{CONTACT}")
+
+
+async def test_what_was_tried_is_shown(desk: Desk, owner: asyncpg.Connection) -> None:
+    """Each attempt with its outcome and the vendor's words; those of others are not there."""
+    message = (await desk.send()).json["id"]
+    assert (await desk.api.get(f"/api/messages/{message}/attempts")).json == {"items": [], "nextCursor": None}
+    await owner.execute(
+        "INSERT INTO send_attempts (organization_id, message_id, id, job_id, lease, outcome, error_code)"
+        " VALUES ('org-1', $1, $1, $1, 1, 'refused', '131056')",
+        UUID(message),
+    )
+    (attempt,) = (await desk.api.get(f"/api/messages/{message}/attempts")).json["items"]
+    assert (attempt["outcome"], attempt["errorCode"]) == ("refused", "131056")
+    models.Attempt.model_validate(attempt)
+    assert (await desk.api.of("org-2").get(f"/api/messages/{message}/attempts")).status == 404
+
+
+async def test_a_person_decides_what_nobody_knows(desk: Desk, owner: asyncpg.Connection) -> None:
+    """Only about an UNKNOWN message; the feed tells what was decided."""
+    message = (await desk.send()).json["id"]
+    path = f"/api/messages/{message}/resolve"
+    refused = await desk.api.post(path, {"decision": "failed"})
+    assert (refused.status, refused.problem) == (409, "conflict")
+    for decision, status in (("resend", "QUEUED"), ("failed", "FAILED")):
+        await owner.execute("UPDATE messages SET status = 'UNKNOWN'")
+        answer = await desk.api.post(path, {"decision": decision})
+        assert (answer.status, answer.json["status"]) == (200, status)
+    facts = (await desk.api.get("/api/events?type=message.status")).json["items"]
+    assert [fact["data"]["status"] for fact in facts] == ["QUEUED", "FAILED"]
+    assert (await desk.api.post(path, {"decision": "maybe"})).status == 422
+    assert (await desk.api.of("org-2").post(path, {"decision": "failed"})).status == 404
+    assert (await desk.api.post("/api/messages/x/resolve", {"decision": "failed"})).status == 404

@@ -98,6 +98,11 @@ def unreached(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> Con
     )
 
 
+def is_last(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> bool:
+    """Say whether a failure ends the job."""
+    return _verdict(error, job, policy).status is IntegrationJobStatus.FAILED
+
+
 def quick_retries(error: ProviderError) -> int:
     """How often to call again at once after this refusal, inside the same attempt."""
     if error.retries is not None:

@@ -47,7 +47,9 @@ _TYPING_IS_OLD_AFTER: Final = timedelta(seconds=20)
 # How long the record of what the platform said waits for the database, before the attempt is left open.
 _RECORD_SECONDS: Final = 60.0
 
+_NEVER_BEGUN: Final = "This message could not be sent; its job says why."
 _NOT_RECORDED: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
+_NO_FAILURE: tuple[type[Exception], ...] = (WaitRequested, *_NOT_RECORDED)
 
 log = structlog.get_logger(__name__)
 
@@ -110,6 +112,16 @@ class Deliver:
         Raises: WaitRequested, PermanentFailure, or what is tried again with backoff.
         """
         payload = _read(job)
+        try:
+            return await self._run(job, payload)
+        except _NO_FAILURE:
+            raise
+        except Exception as error:
+            if payload.message_id is not None and consequence.is_last(error, job, self._policy):
+                await undecided.fail_unsent(self._pool, job, payload.message_id, None, _NEVER_BEGUN)
+            raise
+
+    async def _run(self, job: Job, payload: _Payload) -> Ended | None:
         if job.connected_account_id is None:
             raise PermanentFailure("the job names no account")
         try:
@@ -246,7 +258,7 @@ class Deliver:
             raise WaitRequested(error.text, consequence.REAUTHORIZE_AGAIN)
         if payload.message_id is not None:
             await undecided.fail_unsent(self._pool, job, payload.message_id, error.code, error.text)
-        raise PermanentFailure(error.text)
+        raise PermanentFailure(error.text) from None
 
     async def _slot(self, ready: Ready, pace: Pace) -> float:
         key = _account_key(ready.account.id, pace)

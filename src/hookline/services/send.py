@@ -34,14 +34,6 @@ Providers = Mapping[IntegrationProvider, Provider]
 MAX_KEY_CHARACTERS = 255
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """What was accepted: a message of the log, or the job of what stands in no log. new: not by an earlier request."""
-
-    message: Message | None
-    job: Job | None
-    new: bool
-
-
 class _Draft(msgspec.Struct):
     """A message on its way in. `contacts` are the names that the log may know the person by."""
 
@@ -64,8 +56,10 @@ async def accept(
     organization_id: str,
     said: OutboundMessage,
     idempotency_key: str | None = None,
-) -> Accepted:
+) -> Message | Job:
     """Take a message: QUEUED, with its job, in one transaction; or the one that the key stands for already.
+
+    What stands in no log, a read mark or a typing indicator, is given by its job.
 
     Raises: NotFound; InvalidMessage, NotSupported, SendRefused, KeyReused.
     """
@@ -89,9 +83,7 @@ async def accept(
         _check_account(account)
         send_policy.check(draft.said, sender.policy, found, datetime.now(UTC))
         if said.is_action:
-            return Accepted(
-                None, await _enqueue(draft, {"action": msgspec.Raw(write_message(draft.said).encode())}), True
-            )
+            return await _enqueue(draft, {"action": msgspec.Raw(write_message(draft.said).encode())})
         return await _queue(draft, idempotency_key)
 
 
@@ -139,7 +131,7 @@ async def _external_id(draft: _Draft, name: str, location: str) -> str:
     return row.external_id
 
 
-async def _known(draft: _Draft, key: str) -> Accepted | None:
+async def _known(draft: _Draft, key: str) -> Message | None:
     """Find the message that a key stands for.
 
     Raises: KeyReused, if it said something else.
@@ -149,20 +141,20 @@ async def _known(draft: _Draft, key: str) -> Accepted | None:
         return None
     if msgspec.json.decode(row.meta_json or "{}").get("request") != msgspec.json.decode(write_message(draft.said)):
         raise KeyReused("this Idempotency-Key was used for another message")
-    return Accepted(row, None, False)
+    return row
 
 
-async def _queue(draft: _Draft, key: str | None) -> Accepted:
+async def _queue(draft: _Draft, key: str | None) -> Message:
     row = await sends.queue(draft.connection, _row(draft), key)
     if row is None:
         known = await _known(draft, key or "")
         if known is None:
             raise KeyReused("this Idempotency-Key was used at the same moment; try again")
         return known
-    job = await _enqueue(draft, {"messageId": row.id, "type": draft.said.type})
+    await _enqueue(draft, {"messageId": row.id, "type": draft.said.type})
     await outbox.add(draft.connection, facts.message_queued(row))
     await conversations.note(draft.connection, [_happened(row)])
-    return Accepted(row, job, True)
+    return row
 
 
 def _row(draft: _Draft) -> Message:

@@ -1,8 +1,8 @@
 """Begin to send: mark messages as being sent and write their attempts down, before anything is called.
 
 Many at once, in one transaction. What this decides of each message:
-QUEUED (or FAILED and asked for again) → SENDING, unless the pair must wait or the message is too old. Found SENDING: a
-worker was lost in the middle of the call, so it may have been sent → UNKNOWN. Found sent or unknown → left alone.
+QUEUED → SENDING, unless the pair must wait or the message is too old. Found SENDING: a worker was lost in the middle of
+the call, so it may have been sent → UNKNOWN. Anything else → left alone.
 """
 
 from collections.abc import Sequence
@@ -65,11 +65,14 @@ class Settled(msgspec.Struct, frozen=True):
 Beginning = Begun | Uncertain | Settled
 
 
-class _Request(msgspec.Struct):
+class _Stored(msgspec.Struct, rename="camel"):
+    """What a message's `meta_json` holds of us. queued_at: when somebody had it sent again."""
+
     request: OutboundMessage
+    queued_at: datetime | None = None
 
 
-_request_decoder = msgspec.json.Decoder(_Request)
+_stored_decoder = msgspec.json.Decoder(_Stored)
 
 
 async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) -> list[Beginning | Exception]:
@@ -109,13 +112,17 @@ class _Work:
             return row
         if row.status is MessageStatus.SENDING:
             return self._lost(row)
-        again = row.status is MessageStatus.FAILED and row.external_id is None
-        if row.status is not MessageStatus.QUEUED and not again:
-            return Settled(row)
-        if row.created_at + self._expiry < self._now and not again:
+        return self._decide_queued(start, row) if row.status is MessageStatus.QUEUED else Settled(row)
+
+    def _decide_queued(self, start: Start, row: Message) -> Begun | Settled | Exception:
+        try:
+            stored = _stored_decoder.decode(row.meta_json or "{}")
+        except msgspec.MsgspecError:
+            return PermanentFailure("the message does not say what is to be sent")
+        if (stored.queued_at or row.created_at) + self._expiry < self._now:
             return self._expired(row)
         wait = self._pair_wait(start, row)
-        return wait if wait is not None else self._go(start, row)
+        return wait if wait is not None else self._go(start, row, stored.request)
 
     def _lost(self, row: Message) -> Message:
         row.status, row.error_code, row.error_text = MessageStatus.UNKNOWN, UNKNOWN_CODE, UNKNOWN_TEXT
@@ -151,11 +158,7 @@ class _Work:
         self._used[key] = pair
         return None
 
-    def _go(self, start: Start, row: Message) -> Begun | Exception:
-        try:
-            said = _request_decoder.decode(row.meta_json or "{}").request
-        except msgspec.MsgspecError:
-            return PermanentFailure("the message does not say what is to be sent")
+    def _go(self, start: Start, row: Message, said: OutboundMessage) -> Begun:
         attempt = NewAttempt(
             id=new_id(),
             organization_id=row.organization_id,

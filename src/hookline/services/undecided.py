@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.job import IntegrationJobType
@@ -72,13 +73,20 @@ async def resolve(pool: asyncpg.Pool, organization_id: str, message_id: UUID, de
             raise Conflict(f"this message is {row.status}: there is nothing to decide")
         now = datetime.now(UTC)
         if decision is Decision.RESEND:
-            row.status, row.error_code, row.error_text = MessageStatus.QUEUED, None, None
+            queue_again(row, now)
         else:
             sends.fail(row, UNKNOWN_CODE, GIVEN_UP_TEXT, now)
         await sends.update(connection, [row])
         await outbox.add(connection, facts.status_changed(row, row.status, now))
         await _run(connection, row, again=decision is Decision.RESEND)
         return row
+
+
+def queue_again(row: Message, now: datetime) -> None:
+    """Change a locked row in memory: it is to be sent, as if it were new."""
+    row.status, row.error_code, row.error_text, row.failed_at = MessageStatus.QUEUED, None, None, None
+    known = msgspec.json.decode(row.meta_json) if row.meta_json else {}
+    row.meta_json = to_json({**known, "queuedAt": now})
 
 
 async def _run(connection: Connection, row: Message, *, again: bool) -> None:

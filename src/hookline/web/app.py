@@ -44,6 +44,7 @@ from hookline.web import (
     integrations,
     jobs,
     messages,
+    sends,
     webhook_events,
 )
 from hookline.web.caller import ORGANIZATION_HEADER
@@ -73,6 +74,11 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
 # What a caller can only wait for.
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
+RESOURCES: Final = (
+    *(integrations, messages, sends, conversations, capabilities),
+    *(webhook_events, jobs, events, health, docs),
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -91,7 +97,19 @@ def create_api(context: ApiContext) -> FastAPI:
         telemetry={"auto_configure": False, "logs": False},
     )
     app.state.context = context
-    for resource in (consent, integrations, messages, conversations, capabilities, webhook_events, jobs, events, health, docs):
+    for resource in (
+        consent,
+        integrations,
+        messages,
+        sends,
+        conversations,
+        capabilities,
+        webhook_events,
+        jobs,
+        events,
+        health,
+        docs,
+    ):
         app.include_router(resource.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app

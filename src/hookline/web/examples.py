@@ -8,6 +8,7 @@ _EVENT = "0198c0de-0000-7000-8000-000000000002"
 _MESSAGE = "0198c0de-0000-7000-8000-000000000003"
 _JOB = "0198c0de-0000-7000-8000-000000000004"
 _FACT = "0198c0de-0000-7000-8000-000000000005"
+_ATTEMPT = "0198c0de-0000-7000-8000-000000000007"
 _CONVERSATION = "0198c0de-0000-7000-8000-000000000006"
 _CURSOR = "aWQ6MDE5OGMwZGUwMDAwNzAwMDgwMDAwMDAwMDAwMDAwMDE"
 _FEED_CURSOR = "YXQ6NzQyOjE"
@@ -213,6 +214,20 @@ QUEUED: Final[dict[str, Any]] = {
     "sentAt": None,
     "metaJson": {"request": OUTBOUND["text"]},
     "webhookEventId": None,
+}
+
+ATTEMPT: Final[dict[str, Any]] = {
+    "id": _ATTEMPT,
+    "jobId": _JOB,
+    "startedAt": "2026-01-14T10:06:00Z",
+    "endedAt": "2026-01-14T10:06:01Z",
+    "calls": 1,
+    "outcome": "sent",
+    "externalId": "wamid.HBgLMTY1MDM4Nzk0MzkVAgARGBI=",
+    "errorClass": None,
+    "errorCode": None,
+    "errorText": None,
+    "httpStatus": None,
 }
 
 CONVERSATION: Final[dict[str, Any]] = {

@@ -1,17 +1,15 @@
-"""/api/messages: the log of everything said, in and out; and what is to be said."""
+"""/api/messages: the log of everything said, in and out. What is to be said is taken in web/sends.py."""
 
 from typing import Annotated
 
 import fastapi
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import Field
 
 from hookline.domain.errors import NotFound
 from hookline.domain.ids import parse_id, stored_external_id
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
-from hookline.domain.outbound import read_message as read_outbound
 from hookline.services import shapes
-from hookline.services.send import accept
 from hookline.store import messages
 from hookline.store.messages import Filter
 from hookline.store.pool import organization_transaction
@@ -19,9 +17,7 @@ from hookline.web import examples, models
 from hookline.web.answers import Json, page
 from hookline.web.caller import Context, Member
 from hookline.web.described import answers
-from hookline.web.outbound_docs import SEND
 from hookline.web.query import PageQuery, Text, Words
-from hookline.web.validation import read_object
 
 router = APIRouter(prefix="/api/messages", tags=["Messages"])
 
@@ -72,29 +68,6 @@ def _filter(query: MessageQuery) -> Filter:
         since=query.since,
         until=query.until,
     )
-
-
-@router.post(
-    "",
-    summary="Send a message",
-    status_code=202,
-    responses=answers(202, models.Message, examples.QUEUED, "Accepted, and QUEUED", 404, 409, 413, 422),
-    response_class=Json,
-    openapi_extra=SEND,
-)
-async def send_message(request: Request, context: Context, caller: Member) -> Json:
-    """Send a message to a person: it is queued with its job, goes out in order, and its status tells what became of it.
-
-    What the platform cannot carry, or policy does not allow now, is refused at once: `type` names the reason. With an
-    Idempotency-Key, the same body is answered by the same message, and another body by 409. A read mark or a typing
-    indicator stands in no log: it is answered by its job.
-    """
-    said = read_outbound(await read_object(request))
-    key = request.headers.get("Idempotency-Key")
-    accepted = await accept(context.pool, context.providers, caller.organization_id, said, key)
-    if accepted.message is None:
-        return Json(shapes.action(accepted.job), status_code=202) if accepted.job else Json(None, status_code=202)
-    return Json(shapes.message(accepted.message), status_code=202)
 
 
 @router.get(

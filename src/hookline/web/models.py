@@ -14,6 +14,8 @@ from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.event import Origin, Outcome, Signature, WebhookEventStatus
 from hookline.domain.job import IntegrationJobStatus
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
+from hookline.domain.provider_error import ErrorClass
+from hookline.store.attempts import AttemptOutcome
 
 
 class Shape(BaseModel):
@@ -136,6 +138,29 @@ class MessagePage(Shape):
 
     items: list[Message]
     next_cursor: str | None
+
+
+class Attempt(Shape):
+    """One try to send a message."""
+
+    id: UUID
+    job_id: UUID
+    started_at: datetime
+    ended_at: datetime | None
+    calls: int = Field(description="Several, where the platform said that nothing was done.")
+    outcome: AttemptOutcome | None
+    external_id: str | None
+    error_class: ErrorClass | None
+    error_code: str | None = Field(description="The vendor's.")
+    error_text: str | None
+    http_status: int | None
+
+
+class AttemptList(Shape):
+    """Attempts, oldest first."""
+
+    items: list[Attempt]
+    next_cursor: None
 
 
 class Conversation(Shape):

@@ -65,6 +65,7 @@ ATTEMPTS = [
         PRIMARY KEY (organization_id, message_id, id)
     )
     """,
+    "INSERT INTO retention_sweeps (table_name, organization) VALUES ('send_attempts', '')",
 ]
 
 # `due_at` is when the next message may leave (a GCRA's theoretical arrival time). The rows are narrow and often
