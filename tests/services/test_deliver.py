@@ -329,9 +329,16 @@ async def test_a_marketing_cap_defers_for_a_day_and_holds_nobody(sending: Sendin
     sending.platform.script = lambda body, number: refusal(131049) if body["type"] == "template" else None
     await sending.run()
     assert [await sending.status(one) for one in (offer, answer)] == ["QUEUED", "SENT"]
-    job = (await sending.jobs())[0]
-    assert job["wait"] == pytest.approx(24 * 3600, abs=10)
-    assert job["attempts"] == 1
+    first, _, later = await sending.jobs()
+    assert (first["status"], later["status"], later["max_attempts"]) == ("DONE", "PENDING", 4)
+    assert later["wait"] == pytest.approx(24 * 3600, abs=10)
+    await sending.make_due()
+    await sending.run()
+    assert (await sending.jobs())[-1]["max_attempts"] == 3
+    sending.platform.script = lambda body, number: None
+    await sending.make_due()
+    await sending.run()
+    assert await sending.status(offer) == "SENT"
 
 
 async def test_a_platform_that_is_not_there_is_tried_again(sending: Sending) -> None:

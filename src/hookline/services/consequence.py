@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hookline.domain.job import IntegrationJobStatus, Verdict, after_failure
+from hookline.domain.job import IntegrationJobStatus, after_failure
 from hookline.domain.message import MessageStatus
 from hookline.domain.provider_error import ErrorClass, LimitScope, ProviderError
 from hookline.services.failure import RetryPolicy
@@ -24,16 +24,21 @@ DEFER_AGAIN: Final = timedelta(hours=24)
 class Consequence(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of message and job.
 
-    wait: the job runs again after this, without using an attempt. verdict: what becomes of it at once. Neither: it is
-    tried again with the usual backoff. scope: whom a wait stops besides. reauthorize: the account needs its owner.
+    wait: the job runs again after this, without using an attempt. defer: another job goes on with it then, and what
+    follows does not wait. failed: the job has FAILED. None of them: it is tried again with the usual backoff.
+    scope: whom a wait stops besides. reauthorize: the account needs its owner.
     """
 
     status: MessageStatus
     wait: timedelta | None = None
-    verdict: Verdict | None = None
+    defer: timedelta | None = None
+    failed: bool = False
     scope: LimitScope | None = None
     reauthorize: bool = False
     alert: bool = False
+
+
+_FAILED: Final = Consequence(status=MessageStatus.FAILED, failed=True)
 
 
 def of(error: ProviderError, job: ClaimedJob, policy: RetryPolicy) -> Consequence:
@@ -54,53 +59,37 @@ def of(error: ProviderError, job: ClaimedJob, policy: RetryPolicy) -> Consequenc
             return _later(error, job, policy)
         case ErrorClass.RETRY if error.retries is None:
             return _again(error, job, policy)
-    return Consequence(status=MessageStatus.FAILED, verdict=_failed(job))
+    return _FAILED
 
 
 def _later(error: ProviderError, job: ClaimedJob, policy: RetryPolicy) -> Consequence:
     """Try a deferred message again after a day, as often as a failed job; what follows it does not wait for it."""
-    verdict = _verdict(error, job, policy)
-    if verdict.status is IntegrationJobStatus.FAILED:
-        return Consequence(status=MessageStatus.FAILED, verdict=verdict)
-    delay = max(error.wait or DEFER_AGAIN, DEFER_AGAIN)
-    return Consequence(
-        status=MessageStatus.QUEUED, verdict=Verdict(IntegrationJobStatus.PENDING, verdict.attempts, delay)
-    )
+    if is_last(error, job, policy):
+        return _FAILED
+    return Consequence(status=MessageStatus.QUEUED, defer=max(error.wait or DEFER_AGAIN, DEFER_AGAIN))
 
 
-def _again(error: ProviderError, job: ClaimedJob, policy: RetryPolicy) -> Consequence:
+def _again(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> Consequence:
     """Try again with the usual backoff, until the job's attempts are used up."""
-    verdict = _verdict(error, job, policy)
-    if verdict.status is IntegrationJobStatus.FAILED:
-        return Consequence(status=MessageStatus.FAILED, verdict=verdict)
-    return Consequence(status=MessageStatus.QUEUED)
-
-
-def _verdict(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> Verdict:
-    return after_failure(
-        job.attempts,
-        error,
-        max_attempts=policy.max_attempts if job.max_attempts is None else job.max_attempts,
-        cap_minutes=policy.cap_minutes,
-    )
-
-
-def _failed(job: ClaimedJob) -> Verdict:
-    return Verdict(IntegrationJobStatus.FAILED, job.attempts)
+    return _FAILED if is_last(error, job, policy) else Consequence(status=MessageStatus.QUEUED)
 
 
 def unreached(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> Consequence:
-    """Decide about a message whose call did not arrive: it is tried again, until the job's attempts are used up."""
-    verdict = _verdict(error, job, policy)
-    failed = verdict.status is IntegrationJobStatus.FAILED
-    return Consequence(
-        status=MessageStatus.FAILED if failed else MessageStatus.QUEUED, verdict=verdict if failed else None
-    )
+    """Decide about a message whose call did not arrive."""
+    return _again(error, job, policy)
 
 
 def is_last(error: BaseException, job: ClaimedJob, policy: RetryPolicy) -> bool:
     """Say whether a failure ends the job."""
-    return _verdict(error, job, policy).status is IntegrationJobStatus.FAILED
+    verdict = after_failure(
+        job.attempts, error, max_attempts=most_attempts(job, policy), cap_minutes=policy.cap_minutes
+    )
+    return verdict.status is IntegrationJobStatus.FAILED
+
+
+def most_attempts(job: ClaimedJob, policy: RetryPolicy) -> int:
+    """How many attempts of a job may fail before the next failure ends it."""
+    return policy.max_attempts if job.max_attempts is None else job.max_attempts
 
 
 def quick_retries(error: ProviderError) -> int:

@@ -17,7 +17,7 @@ import structlog
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import PermanentFailure, WaitRequested
-from hookline.domain.job import ENDED, Ended
+from hookline.domain.job import ENDED, Ended, IntegrationJobStatus
 from hookline.domain.message import MessageStatus
 from hookline.domain.outbound import OutboundMessage, OutboundType
 from hookline.domain.provider_error import ErrorClass, LimitScope, NotReached, OutcomeUnknown, ProviderError
@@ -47,6 +47,7 @@ _TYPING_IS_OLD_AFTER: Final = timedelta(seconds=20)
 # How long the record of what the platform said waits for the database, before the attempt is left open.
 _RECORD_SECONDS: Final = 60.0
 
+_DONE: Final = IntegrationJobStatus.DONE
 _NEVER_BEGUN: Final = "This message could not be sent; its job says why."
 _NOT_RECORDED: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 _NO_FAILURE: tuple[type[Exception], ...] = (WaitRequested, *_NOT_RECORDED)
@@ -153,7 +154,7 @@ class Deliver:
         if after is not None:
             await self._follow(job, ready, called, after)
         await self._endings.submit(ending)
-        if ending.done or ending.verdict is not None:
+        if ending.job_ends is not None:
             return ENDED
         raise self._wait_of(called, after)
 
@@ -187,14 +188,15 @@ class Deliver:
     def _ending(self, job: Job, begun: Begun, pace: Pace, called: _Called) -> tuple[Ending, Consequence | None]:
         """Say how an attempt ended: for the message, for the job, and what else follows."""
         error, reply = called.error, called.reply
-        base = _Base(job, begun, called.calls, pace)
+        base = _Base(job, begun, called.calls, pace, consequence.most_attempts(job, self._policy))
         if reply is not None and reply.external_id is not None:
-            return base.ending(AttemptOutcome.SENT, MessageStatus.SENT, reply=reply, done=True), None
+            return base.ending(AttemptOutcome.SENT, MessageStatus.SENT, reply=reply, job_ends=_DONE), None
         if reply is not None and begun.said.reaction is not None:  # some platforms name no message for it
-            return base.ending(AttemptOutcome.SENT, MessageStatus.SENT, reply=reply, done=True), None
+            return base.ending(AttemptOutcome.SENT, MessageStatus.SENT, reply=reply, job_ends=_DONE), None
         if isinstance(error, NotReached):
             after = consequence.unreached(error, job, self._policy)
-            return base.ending(AttemptOutcome.UNREACHED, after.status, text=str(error), verdict=after.verdict), after
+            ends = IntegrationJobStatus.FAILED if after.failed else None
+            return base.ending(AttemptOutcome.UNREACHED, after.status, text=str(error), job_ends=ends), after
         if isinstance(error, ProviderError) and not consequence.is_ambiguous(error):
             after = consequence.of(error, job, self._policy)
             return base.refusal(error, after), after
@@ -312,11 +314,12 @@ class Deliver:
 class _Base:
     """What all endings of one attempt have in common."""
 
-    def __init__(self, job: Job, begun: Begun, calls: int, pace: Pace) -> None:
+    def __init__(self, job: Job, begun: Begun, calls: int, pace: Pace, most: int) -> None:
         self._job = job
         self._begun = begun
         self._calls = calls
         self._pace = pace
+        self._most = most
 
     def ending(self, outcome: AttemptOutcome, status: MessageStatus, **more: Any) -> Ending:
         """An attempt that ended so."""
@@ -339,7 +342,9 @@ class _Base:
             error=error,
             code=error.code,
             text=f"{error.error_class.sentence} {error.text}",
-            verdict=after.verdict,
+            job_ends=_DONE if after.defer is not None else IntegrationJobStatus.FAILED if after.failed else None,
+            defer=after.defer,
+            attempts_left=max(0, self._most - self._job.attempts - 1),
             strike=after.scope is LimitScope.PAIR,
         )
 

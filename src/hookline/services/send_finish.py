@@ -13,7 +13,7 @@ import msgspec
 
 from hookline.domain.event import Origin
 from hookline.domain.ids import new_id
-from hookline.domain.job import Verdict
+from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.domain.message import MessageStatus, advances
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.sending import PairPace, Reply
@@ -21,7 +21,7 @@ from hookline.domain.text import to_json
 from hookline.services import facts
 from hookline.services.record import settle_held
 from hookline.services.send_begin import UNKNOWN_CODE, UNKNOWN_TEXT, Begun
-from hookline.store import attempts, claims, outbox, paces, sends
+from hookline.store import attempts, claims, jobs, outbox, paces, sends
 from hookline.store.attempts import AttemptOutcome, EndedAttempt
 from hookline.store.jobs import Job
 from hookline.store.messages import Key, Message
@@ -34,7 +34,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How one attempt ended.
 
     outcome: of the attempt. status: what the message becomes: SENT, FAILED, QUEUED (it is tried again), UNKNOWN.
-    verdict: what becomes of the job here and now, besides DONE; None leaves it to the caller, who will wait or retry.
+    job_ends: what becomes of the job here and now; None leaves it to the caller, who will wait or retry.
+    defer: another job goes on after this; attempts_left: and so many of it may fail.
     pair: whose pace the reply counts for. strike: the platform found the pair too fast.
     """
 
@@ -48,8 +49,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: ProviderError | None = None
     code: str | None = None
     text: str | None = None
-    done: bool = False
-    verdict: Verdict | None = None
+    job_ends: IntegrationJobStatus | None = None
+    defer: timedelta | None = None
+    attempts_left: int = 0
     pair: PairPace | None = None
     strike: bool = False
 
@@ -61,13 +63,7 @@ async def finish(pool: asyncpg.Pool, endings: Sequence[Ending], *, absorb: bool 
     Raises: asyncpg.UniqueViolationError, if there is such an echo, without `absorb`.
     """
     async with pool.acquire() as connection, connection.transaction():
-        done = [one.job for one in endings if one.done]
-        stood = await claims.finish(connection, done) if done else set()
-        for one in endings:
-            if one.verdict is not None and await claims.fail(
-                connection, one.job, one.verdict, one.text or "", releases_key=True
-            ):
-                stood.add(one.job.id)
+        stood = await _end_jobs(connection, endings)
         rows = await sends.lock(connection, [(one.job.organization_id, one.begun.row.id) for one in endings])
         recording = _Recording()
         if absorb:
@@ -76,9 +72,38 @@ async def finish(pool: asyncpg.Pool, endings: Sequence[Ending], *, absorb: bool 
             if one.begun.row.id in rows:
                 recording.apply(rows[one.begun.row.id], one)
         await recording.write(connection, endings)
-        lost = [one for one in endings if (one.done or one.verdict is not None) and one.job.id not in stood]
+        lost = [one for one in endings if one.job_ends is not None and one.job.id not in stood]
         await sends.wake(connection, [*((one.job.organization_id, one.job.id) for one in lost), *recording.waiting])
         return [one.job.id in stood for one in endings]
+
+
+async def _end_jobs(connection: Connection, endings: Sequence[Ending]) -> set[UUID]:
+    """End the jobs that end here, if the claims on them still stand; the ids of those whose did."""
+    done = [one for one in endings if one.job_ends is IntegrationJobStatus.DONE]
+    stood = await claims.finish(connection, [one.job for one in done]) if done else set()
+    for one in endings:
+        if one.job_ends is IntegrationJobStatus.FAILED:
+            verdict = Verdict(IntegrationJobStatus.FAILED, one.job.attempts)
+            if await claims.fail(connection, one.job, verdict, one.text or "", releases_key=False):
+                stood.add(one.job.id)
+        elif one.defer is not None and one.job.id in stood:
+            await _defer(connection, one, one.defer)
+    return stood
+
+
+async def _defer(connection: Connection, ending: Ending, wait: timedelta) -> None:
+    """Let another job go on with a message later, which holds nobody meanwhile."""
+    job = ending.job
+    await jobs.enqueue(
+        connection,
+        organization_id=job.organization_id,
+        provider=job.provider,
+        job_type=job.job_type,
+        payload_json=job.payload_json,
+        run_at=ending.at + wait,
+        connected_account_id=job.connected_account_id,
+        max_attempts=ending.attempts_left,
+    )
 
 
 class _Recording:

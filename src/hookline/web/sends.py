@@ -11,6 +11,7 @@ from hookline.domain.outbound import read_message
 from hookline.services import shapes
 from hookline.services.send import accept
 from hookline.services.undecided import Decision, resolve
+from hookline.services.wakeup import Work
 from hookline.store import attempts, messages
 from hookline.store.messages import Message
 from hookline.store.pool import organization_transaction
@@ -45,6 +46,7 @@ async def send_message(request: Request, context: Context, caller: Member) -> Js
     said = read_message(await read_object(request))
     key = request.headers.get("Idempotency-Key")
     taken = await accept(context.pool, context.providers, caller.organization_id, said, key)
+    context.bell.ring(Work.JOBS)
     return Json(shapes.message(taken) if isinstance(taken, Message) else shapes.action(taken), status_code=202)
 
 
@@ -84,4 +86,5 @@ async def resolve_message(messageId: str, request: Request, context: Context, ca
     if message_id is None:
         raise NotFound("there is no such message in this organization")
     row = await resolve(context.pool, caller.organization_id, message_id, Decision(body.decision))
+    context.bell.ring(Work.JOBS)
     return Json(shapes.message(row))
