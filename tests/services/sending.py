@@ -187,6 +187,14 @@ class Sending:
         """A message's status."""
         return str((await self.message(message_id))["status"])
 
+    async def becomes(self, message_id: UUID, status: str) -> bool:
+        """Wait until a message has a status; whether it comes to that."""
+        for _ in range(200):
+            if await self.status(message_id) == status:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
     async def attempts(self, message_id: UUID | None = None) -> list[dict[str, Any]]:
         """A message's attempts, or all."""
         rows = await self.pool.fetch(

@@ -411,7 +411,7 @@ async def test_a_worker_lost_in_the_middle_of_a_call_leaves_it_unknown(sending: 
     assert await sending.status(message) == "SENDING"
     await sending.pool.execute("UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL")  # as rescue does
     await sending.run()
-    assert await sending.status(message) == "UNKNOWN"
+    assert await sending.becomes(message, "UNKNOWN")
     assert len(sending.platform.calls) == 1
     go_on.set()
     await lost
@@ -442,7 +442,7 @@ async def test_a_late_refusal_lets_it_be_tried_again(sending: Sending) -> None:
     await arrived.wait()
     await sending.pool.execute("UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL")
     await sending.run()
-    assert await sending.status(message) == "UNKNOWN"
+    assert await sending.becomes(message, "UNKNOWN")
     go_on.set()
     await lost
     assert await sending.status(message) == "QUEUED"
