@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.services.sending import ORGANIZATION, PERSON, TOKEN, Sending, refusal
 
@@ -11,6 +12,8 @@ from hookline.domain.provider_error import ErrorClass
 from hookline.services.control import cancel_job, retry_job
 from hookline.services.deliver import DeliveryOptions
 from hookline.services.failure import RetryPolicy
+from hookline.services.jobs import IntegrationJobs
+from hookline.services.send_finish import finish
 
 
 async def test_a_message_goes_out_once(sending: Sending) -> None:
@@ -521,3 +524,62 @@ async def test_no_secret_reaches_a_log(sending: Sending, capsys: pytest.CaptureF
     stored = str(await sending.pool.fetch("SELECT last_error FROM integration_jobs")) + str(await sending.attempts())
     assert TOKEN not in stored
     assert "private word" not in stored
+
+
+async def test_a_job_sends_only_its_own_accounts_message(sending: Sending) -> None:
+    """A job that names another account's message, or another organization's, or none, sends nothing."""
+    await sending.connect()
+    other = await sending.connect(external_id="phone-2")
+    message = await sending.send()
+    await sending.pool.execute("UPDATE integration_jobs SET connected_account_id = $1", other)
+    await sending.run()
+    jobs = IntegrationJobs(sending.pool)
+    for organization, payload in (
+        ("org-2", {"messageId": str(message), "type": "text"}),
+        (ORGANIZATION, {"to": PERSON, "text": "Hello"}),
+        (ORGANIZATION, {"messageId": "7"}),
+        (ORGANIZATION, []),
+    ):
+        await jobs.enqueue(
+            "SEND_MESSAGE", "WHATSAPP", payload, organization_id=organization, connected_account_id=sending.account
+        )
+    await sending.run()
+    assert sending.platform.calls == []
+    assert {job["status"] for job in await sending.jobs()} == {"FAILED"}
+
+
+async def test_a_database_that_is_busy_costs_no_attempt(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadlock or an outage while a message is begun with is no failure of the message."""
+    await sending.connect()
+    message = await sending.send()
+
+    async def busy(*_: Any) -> Any:
+        raise asyncpg.DeadlockDetectedError("deadlock detected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hookline.services.deliver.begin", busy)
+        await sending.run()
+    job = await sending.job()
+    assert (job["status"], job["attempts"]) == ("PENDING", 0)
+    await sending.make_due()
+    await sending.run()
+    assert await sending.status(message) == "SENT"
+
+
+async def test_what_was_sent_is_recorded_after_an_outage(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform's answer waits for the database; nothing is sent again."""
+    await sending.connect()
+    message = await sending.send()
+    tried = 0
+
+    async def away_at_first(*arguments: Any, **options: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if tried < 3:
+            raise asyncpg.ConnectionDoesNotExistError("gone")
+        return await finish(*arguments, **options)
+
+    monkeypatch.setattr("hookline.services.deliver.finish", away_at_first)
+    await sending.run()
+    assert await sending.status(message) == "SENT"
+    assert len(sending.platform.calls) == 1

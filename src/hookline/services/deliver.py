@@ -50,7 +50,7 @@ _RECORD_SECONDS: Final = 60.0
 _DONE: Final = IntegrationJobStatus.DONE
 _NEVER_BEGUN: Final = "This message could not be sent; its job says why."
 _NOT_RECORDED: tuple[type[Exception], ...] = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
-_NO_FAILURE: tuple[type[Exception], ...] = (WaitRequested, *_NOT_RECORDED)
+_SOON: Final = timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
 
@@ -115,8 +115,10 @@ class Deliver:
         payload = _read(job)
         try:
             return await self._run(job, payload)
-        except _NO_FAILURE:
+        except WaitRequested:
             raise
+        except _NOT_RECORDED as error:  # no fault of the message: it is looked at again in a moment
+            raise WaitRequested(f"the database did not take it ({type(error).__name__})", _SOON) from None
         except Exception as error:
             if payload.message_id is not None and consequence.is_last(error, job, self._policy):
                 await undecided.fail_unsent(self._pool, job, payload.message_id, None, _NEVER_BEGUN)
@@ -130,6 +132,8 @@ class Deliver:
         except ProviderError as error:
             return await self._cannot_send(job, payload, error)
         if payload.action is not None:
+            if payload.action.account_id != ready.account.id:
+                raise PermanentFailure("the action is of another account")
             return await self._act(job, ready, payload.action)
         pace = self._sender(ready).pace(ready.account, payload.type)
         slot = await self._slot(ready, pace)
@@ -232,7 +236,7 @@ class Deliver:
 
     async def _await_report(self, job: Job, found: Uncertain) -> Ended | None:
         """Wait for the platform's report on a message; past its time, leave it to a person and let others follow."""
-        left = found.since + self._options.unknown_for - datetime.now(UTC)
+        left = self._options.unknown_for - found.waited
         if left > timedelta(0):
             raise WaitRequested("it is not known whether the message was sent", left)
         await undecided.leave_to_people(self._pool, job.organization_id, found.row.id)

@@ -50,10 +50,10 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Uncertain(msgspec.Struct, frozen=True):
-    """A message that may have been sent; `since` is when it was tried."""
+    """A message that may have been sent, and for how long its report has been waited for, by the database's clock."""
 
     row: Message
-    since: datetime
+    waited: timedelta
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -88,7 +88,8 @@ async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) 
         results = [work.decide(one, rows.get(one.message_id)) for one in starts]
         await work.write(connection)
         return [
-            Uncertain(one, await _tried_at(connection, one)) if isinstance(one, Message) else one for one in results
+            Uncertain(one, now - await _tried_at(connection, one, now)) if isinstance(one, Message) else one
+            for one in results
         ]
 
 
@@ -106,8 +107,8 @@ class _Work:
 
     def decide(self, start: Start, row: Message | None) -> Begun | Settled | Message | Exception:
         """Decide about one message; the message itself if its outcome is not known."""
-        if row is None:
-            return PermanentFailure("the message is gone")
+        if row is None or row.connected_account_id != start.job.connected_account_id:
+            return PermanentFailure("there is no such message of this account")
         if row.status is MessageStatus.UNKNOWN:
             return row
         if row.status is MessageStatus.SENDING:
@@ -179,10 +180,10 @@ class _Work:
         await outbox.add_all(connection, self._facts)
 
 
-async def _tried_at(connection: Connection, row: Message) -> datetime:
+async def _tried_at(connection: Connection, row: Message, now: datetime) -> datetime:
     """When a message was last tried; now, if nobody wrote it down."""
     known = await attempts.of_message(connection, row.organization_id, row.id)
-    return known[-1].started_at if known else await paces.now(connection)
+    return known[-1].started_at if known else now
 
 
 def _pair_key(row: Message) -> PairKey:
