@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from tests.services.desk import Desk
 from tests.services.sending import PERSON, Sending
 
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.ids import new_id
+from hookline.domain.provider_error import ErrorClass
+from hookline.services.trace import trace
 from hookline.services.undecided import Decision, resolve
 from hookline.store import attempts
 
@@ -142,6 +145,32 @@ async def test_what_a_status_says_of_price_and_conversation_is_kept(both: Both) 
     assert meta["pricing"] == pricing
     assert meta["conversation"] == {"id": "c-1"}
     assert meta["request"]["text"] == "Hello"
+
+
+async def test_a_failure_that_is_reported_later_is_explained(both: Both) -> None:
+    """The vendor's words after a sentence; the feed tells both."""
+    await both.connect()
+    message = await both.send()
+    await both.run()
+    await both.desk.take_in(status(message, "failed", "wamid.0", errors=[{"code": 131026, "title": "Undeliverable"}]))
+    row = await both.message(message)
+    assert (row["status"], row["error_code"]) == ("FAILED", "131026")
+    assert row["error_text"] == f"{ErrorClass.RECIPIENT.sentence} Undeliverable"
+    assert (await both.facts())[-1][1]["errorText"] == row["error_text"]
+
+
+async def test_a_restricted_account_that_is_reported_later_stops_sending(both: Both) -> None:
+    """An unpaid bill shows in the statuses: the account waits, and people are told once."""
+    await both.connect()
+    messages = [await both.send(str(number)) for number in range(3)]
+    await both.run()
+    for number, message in enumerate(messages):
+        errors = [{"code": 131042, "title": "Payment"}]
+        await both.desk.take_in(status(message, "failed", f"wamid.{number}", errors=errors))
+    assert [name for name, _ in await both.facts()].count("account.alert") == 1
+    later = await both.send()
+    await both.run()
+    assert await both.status(later) == "QUEUED"
 
 
 async def test_another_accounts_status_names_nothing(both: Both) -> None:
@@ -334,3 +363,18 @@ async def test_nobody_decides_for_others(both: Both) -> None:
     with pytest.raises(NotFound):
         await resolve(both.pool, "org-2", message, Decision.FAILED)
     assert await both.status(message) == "UNKNOWN"
+
+
+async def test_trace_tells_the_life_of_a_message(both: Both) -> None:
+    """By our id or the platform's: attempts, jobs, facts, and the webhooks that came of it; never what it said."""
+    message = await lost(both, text="a private word")
+    await both.desk.take_in(status(message))
+    await both.run()
+    for name in (str(message), "wamid.x"):
+        found = await trace(both.pool, name)
+        (told,) = found["messages"]
+        assert [attempt["outcome"] for attempt in told["attempts"]] == ["sent"]
+        assert [job["status"] for job in told["jobs"]] == ["DONE"]
+        assert [fact["type"] for fact in told["facts"]] == ["message.queued", *["message.status"] * 3]
+        assert found["events"][0]["outcomes"][0]["outcome"] == "applied"
+        assert "private word" not in msgspec.json.encode(found).decode()

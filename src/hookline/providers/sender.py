@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hookline.domain.capability import Capabilities
 from hookline.domain.outbound import OutboundMessage, OutboundType
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.sending import Call, Pace, Policy, Reply, SendingAccount, Usage
 from hookline.providers.http import HttpClient
 from hookline.providers.meta.graph import Graph
@@ -56,6 +57,10 @@ class Sender(Protocol):
 
     def read_usage(self, headers: Mapping[str, str], account: SendingAccount) -> Usage:
         """Read from a reply's headers how much of the budgets of calls is used. Never raises."""
+        ...
+
+    def read_failure(self, code: str | None, text: str | None) -> ProviderError | None:
+        """Say what a failure means that the platform reports by a status; None if its code is unknown."""
         ...
 
     def read_reply(self, answer: Mapping[str, Any]) -> Reply:

@@ -37,6 +37,7 @@ from hookline.services.sending_accounts import AccessToken, NoteRefusal, Ready, 
 from hookline.store import outbox
 from hookline.store.attempts import AttemptOutcome
 from hookline.store.jobs import Job
+from hookline.store.paces import account_key
 from hookline.store.pool import DATABASE_AWAY
 
 BATCH: Final = 256
@@ -220,11 +221,14 @@ class Deliver:
         news = True
         if after.scope in (LimitScope.ACCOUNT, LimitScope.APP) and after.wait is not None:
             app = self._sender(ready).app(ready.account)
-            key = app if after.scope is LimitScope.APP else _account_key(ready.account.id, Pace(1))
+            key = app if after.scope is LimitScope.APP else account_key(ready.account.id)
             news = await self._pacer.block(key, after.wait, f"{error.code}: {error.text}"[:500])
         if after.alert and news:
             async with self._pool.acquire() as connection, connection.transaction():
-                await outbox.add(connection, facts.account_alert(ready.account, error, after.wait, datetime.now(UTC)))
+                account, now = ready.account, datetime.now(UTC)
+                await outbox.add(
+                    connection, facts.account_alert(account.organization_id, account.id, error, after.wait, now)
+                )
 
     def _wait_of(self, called: _Called, after: Consequence | None) -> Exception:
         """Give what the job is to raise: a wait, or an ordinary failure."""
@@ -267,7 +271,7 @@ class Deliver:
         raise PermanentFailure(error.text) from None
 
     async def _slot(self, ready: Ready, pace: Pace) -> float:
-        key = _account_key(ready.account.id, pace)
+        key = account_key(ready.account.id, pace.lane)
         return await self._pacer.slot(key, pace.per_second, self._sender(ready).app(ready.account))
 
     async def _near_slot(self, ready: Ready, pace: Pace) -> float:
@@ -283,7 +287,7 @@ class Deliver:
 
         def read(headers: Mapping[str, str]) -> None:
             usage: Usage = sender.read_usage(headers, ready.account)
-            self._pacer.note_usage(_account_key(ready.account.id, Pace(1)), sender.app(ready.account), usage)
+            self._pacer.note_usage(account_key(ready.account.id), sender.app(ready.account), usage)
 
         return read
 
@@ -368,10 +372,6 @@ def _read(job: Job) -> _Payload:
 def _message_id(payload: _Payload) -> UUID:
     assert payload.message_id is not None  # noqa: S101 - `_read` has seen to it
     return payload.message_id
-
-
-def _account_key(account_id: UUID, pace: Pace) -> str:
-    return f"account:{account_id}:{pace.lane}" if pace.lane else f"account:{account_id}"
 
 
 def _quick_retries(error: Exception) -> int:

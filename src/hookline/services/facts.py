@@ -24,7 +24,6 @@ from hookline.domain.event import AccountItem, ContactItem, EditItem, Origin, Un
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
-from hookline.domain.sending import SendingAccount
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
@@ -64,7 +63,9 @@ def message_merged(row: Message, merged_id: UUID, at: datetime) -> Fact:
     return _of_message(row, "message.merged", at, _naming(row) | {"mergedId": merged_id})
 
 
-def account_alert(account: SendingAccount, error: ProviderError, wait: timedelta | None, at: datetime) -> Fact:
+def account_alert(
+    organization_id: str, account_id: UUID, error: ProviderError, wait: timedelta | None, at: datetime
+) -> Fact:
     """The platform refuses what an account sends, for a reason that people must see to."""
     data = {
         "code": error.code,
@@ -73,7 +74,7 @@ def account_alert(account: SendingAccount, error: ProviderError, wait: timedelta
         "errorClass": error.error_class,
         "until": None if wait is None else at + wait,
     }
-    return _fact(account.organization_id, account.id, "account.alert", at, data)
+    return _fact(organization_id, account_id, "account.alert", at, data)
 
 
 def status_changed(row: Message, status: MessageStatus, at: datetime) -> Fact:

@@ -28,8 +28,9 @@ from hookline.domain.event import (
 )
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts, reconcile
+from hookline.services import conversations, facts, reconcile, send_failures
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.store import accounts, held, messages, outbox
@@ -92,6 +93,7 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
     recording.note_the_rest(entries)
     await conversations.note_people(connection, _notices(entries))
+    recording.late += await send_failures.alert(connection, recording.failures, recording.now)
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
     results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
     for entry in entries:
@@ -118,6 +120,7 @@ class _Recording:
         self.first: dict[Key, _Entry] = {}
         self.touched: dict[UUID, Message] = {}
         self.late: list[Fact] = []
+        self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
 
     async def add_messages(self, entries: Sequence[_Entry]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
@@ -218,6 +221,10 @@ class _Recording:
         effect = apply(row, item, self.now)
         if effect.touched:
             self.touched[row.id] = row
+        if effect.moved and isinstance(item, StatusItem) and item.status is MessageStatus.FAILED:
+            failure = send_failures.explain(row)
+            if failure is not None and failure.alerts:
+                self.failures[row.connected_account_id] = (row, failure)
         return effect, [_fact(row, item, self.now)] if effect.moved else []
 
     async def move_watermarks(self, entries: Sequence[_Entry]) -> None:

@@ -15,6 +15,11 @@ from hookline.store.arrays import columns
 from hookline.store.pool import Connection
 
 
+def account_key(account_id: UUID, lane: str = "") -> str:
+    """Name the limit of an account, or of what is counted apart there."""
+    return f"account:{account_id}:{lane}" if lane else f"account:{account_id}"
+
+
 class Ask(NamedTuple):
     """A wish for slots: of which limit, and how much of its time they take together."""
 

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from hookline.domain.capability import ALLOWED, Capabilities, Files, Limit
 from hookline.domain.outbound import InvalidMessage, OutboundMessage, OutboundType
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.sending import Call, Pace, Reply, SendingAccount, Usage
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import send_api, send_limits
+from hookline.providers.meta.errors import read_failure
 from hookline.providers.meta.graph import Graph, open_graph
 from hookline.providers.meta.usage import read_usage
 
@@ -71,6 +73,10 @@ class FacebookSender:
     def read_usage(self, headers: Mapping[str, str], account: SendingAccount) -> Usage:
         """Read the usage headers."""
         return read_usage(headers, (account.external_account_id,))
+
+    def read_failure(self, code: str | None, text: str | None) -> ProviderError | None:
+        """Read a failure by the vendor's table of codes."""
+        return read_failure(code, text)
 
     def read_reply(self, answer: Mapping[str, Any]) -> Reply:
         """Read the message's id."""

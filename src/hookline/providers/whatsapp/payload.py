@@ -14,9 +14,11 @@ import msgspec
 from hookline.domain.errors import InvalidRequest
 from hookline.domain.ids import stored_external_id
 from hookline.domain.outbound import ACTIONS, InvalidMessage, OutboundMessage, OutboundType
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.sending import Call, Pace, Reply, SendingAccount, Usage
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
+from hookline.providers.meta.errors import read_failure
 from hookline.providers.meta.graph import Graph, open_graph
 from hookline.providers.meta.usage import read_usage
 from hookline.providers.whatsapp import interactive, template
@@ -87,6 +89,10 @@ class WhatsAppSender:
     def read_usage(self, headers: Mapping[str, str], account: SendingAccount) -> Usage:
         """Read the usage headers."""
         return read_usage(headers, (account.external_account_id, str(account.metadata.get("wabaId"))))
+
+    def read_failure(self, code: str | None, text: str | None) -> ProviderError | None:
+        """Read a failure by the vendor's table of codes."""
+        return read_failure(code, text)
 
     def read_reply(self, answer: Mapping[str, Any]) -> Reply:
         """Read `{"contacts": [{"input", "wa_id"?, "user_id"?}], "messages": [{"id", "message_status"?}]}`."""
