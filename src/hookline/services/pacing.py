@@ -78,11 +78,11 @@ class Pacer:
             at = max(at, await self._ask(whole))
         return at
 
-    async def wait_for(self, at: float) -> bool:
+    async def wait_for(self, at: float, lateness: float = LATENESS_SECONDS) -> bool:
         """Sleep until a slot; False if it was missed by too much to be used."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, at - loop.time()))
-        return loop.time() - at <= LATENESS_SECONDS
+        return loop.time() - at <= lateness
 
     async def block(self, key: str, wait: timedelta, reason: str) -> bool:
         """Stop a limit everywhere, as the platform asked; True if that is news."""
