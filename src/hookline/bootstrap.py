@@ -12,6 +12,7 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import StartupError
+from hookline.domain.outbound import read_message
 from hookline.domain.provider_error import ProviderError
 from hookline.providers import PROVIDERS, SETTINGS
 from hookline.providers.accounts import AccountsClient
@@ -26,10 +27,13 @@ from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.prune import Retention
 from hookline.services.refusal import note_refusal
+from hookline.services.send import accept
 from hookline.services.tokens import access_token
 from hookline.services.wakeup import Bell, Work
 from hookline.settings import Settings, read_provider_settings, read_settings, split_commas
 from hookline.store.embedded import EmbeddedPostgres
+from hookline.store.jobs import Job
+from hookline.store.messages import Message
 from hookline.store.migrate import check
 from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, open_pool
 
@@ -246,7 +250,8 @@ class Hookline:
     """The public entry for Python code.
 
     async with Hookline.open() as hookline:
-        await hookline.jobs.enqueue("SEND_MESSAGE", "WHATSAPP", {...}, organization_id="org-1")
+        await hookline.send("org-1", {"accountId": "…", "to": "+16505551234", "type": "text", "text": "Hello"})
+        await hookline.jobs.enqueue("SYNC_ACCOUNT", "WHATSAPP", {"accountId": "…"}, organization_id="org-1")
     """
 
     def __init__(self, context: WorkerContext, jobs: IntegrationJobs) -> None:
@@ -267,3 +272,13 @@ class Hookline:
             IntegrationJobs(context.pool, policy=context.policy, notify=settings.notify) as jobs,
         ):
             yield cls(context, jobs)
+
+    async def send(
+        self, organization_id: str, message: Mapping[str, Any], idempotency_key: str | None = None
+    ) -> Message | Job:
+        """Take a message to send, as `POST /api/messages` does; the message, or the job of what stands in no log.
+
+        Raises: NotFound; InvalidMessage, NotSupported, SendRefused, KeyReused.
+        """
+        said = read_message(dict(message))
+        return await accept(self.context.pool, self.context.providers, organization_id, said, idempotency_key)

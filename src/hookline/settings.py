@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
     backoff_cap_minutes: int = Field(60, gt=0, description="longest delay before a failed job runs again")
     unowned_days: int = Field(7, gt=0, description="days for which webhooks of no connected account wait for one")
+    send_unknown_minutes: int = Field(
+        10, gt=0, description="minutes for which a message waits for the platform's report before a person decides"
+    )
+    send_expiry_hours: int = Field(
+        72, gt=0, description="hours after which a message that could not be sent is not sent any more"
+    )
     retain_jobs_days: int = Field(
         7, ge=0, le=MAX_DAYS, description="days for which jobs that are done are kept; 0: for ever"
     )

@@ -1,6 +1,6 @@
 """Rows for tests: each function adds one, with sensible values where none are given. Plain SQL, as the owner."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +77,18 @@ class Rows:
             "status": "RECEIVED",
         }
         return await self._add("messages", organization_id=organization, **given | values)
+
+    async def conversation(self, organization: str = "org-1", **values: Any) -> UUID:
+        """Add a conversation, with an open window where none is given."""
+        given = {
+            "connected_account_id": new_id(),
+            "provider": "WHATSAPP",
+            "contact": "16505551234",
+            "last_message_at": datetime.now(UTC),
+            "last_inbound_at": datetime.now(UTC),
+            "window_until": datetime.now(UTC) + timedelta(hours=24),
+        }
+        return await self._add("conversations", organization_id=organization, **given | values)
 
     async def fact(self, organization: str = "org-1", **values: Any) -> UUID:
         """Add a fact, in a transaction of its own unless one is open."""

@@ -14,6 +14,7 @@ import pytest
 from tests.web.conftest import Client
 from tests.web.rows import Rows
 
+from hookline.domain.outbound import read_message
 from hookline.web import examples, models
 
 KEYS_OF = [
@@ -23,6 +24,9 @@ KEYS_OF = [
     ("/api/webhook-events", lambda answer: answer["items"][0], models.ListedWebhookEvent),
     ("/api/webhook-events/{event}", lambda answer: answer, models.WebhookEvent),
     ("/api/jobs", lambda answer: answer["items"][0], models.Job),
+    ("/api/conversations", lambda answer: answer["items"][0], models.Conversation),
+    ("/api/conversations", lambda answer: answer, models.ConversationPage),
+    ("/api/capabilities", lambda answer: answer["WHATSAPP"], models.PlatformCapabilities),
     ("/api/events", lambda answer: answer["items"][0], models.FeedItem),
     ("/api/events", lambda answer: answer, models.Feed),
     ("/healthz", lambda answer: answer, models.Health),
@@ -49,7 +53,7 @@ async def test_the_models_are_the_shapes(api: Client, rows: Rows) -> None:
     """Each model has the keys of what is really answered, and takes it; so the document cannot drift."""
     event = await rows.event(result='[{"index":0,"kind":"message","externalId":"1","outcome":"applied"}]')
     await rows.account()
-    await rows.message()
+    await rows.conversation(last_message_id=await rows.message())
     await rows.job()
     await rows.fact()
     for path, part, model in KEYS_OF:
@@ -73,6 +77,9 @@ def test_examples_are_of_their_models() -> None:
         (examples.MESSAGE, models.Message),
         (examples.LISTED_EVENT, models.ListedWebhookEvent),
         (examples.EVENT, models.WebhookEvent),
+        (examples.QUEUED, models.Message),
+        (examples.CONVERSATION, models.Conversation),
+        (examples.ATTEMPT, models.Attempt),
         (examples.JOB, models.Job),
         (examples.CANCELLED_JOB, models.Job),
         (examples.PAUSE, models.Pause),
@@ -109,6 +116,8 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
     """The routes are these; whoever adds one adds it here."""
     assert sorted(f"{method.upper()} {path}" for path, method, _ in operations(document)) == [
         "DELETE /api/integrations/{accountId}/disconnect",
+        "GET /api/capabilities",
+        "GET /api/conversations",
         "GET /api/events",
         "GET /api/integrations",
         "GET /api/integrations/connections/{state}",
@@ -118,12 +127,14 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "GET /api/jobs/{jobId}",
         "GET /api/messages",
         "GET /api/messages/{messageId}",
+        "GET /api/messages/{messageId}/attempts",
         "GET /api/webhook-events",
         "GET /api/webhook-events/{eventId}",
         "GET /api/webhooks/{provider}",
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
+        "POST /api/conversations/{conversationId}/read",
         "POST /api/integrations/connections/{state}",
         "POST /api/integrations/{accountId}/pause",
         "POST /api/integrations/{accountId}/resume",
@@ -135,6 +146,8 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "POST /api/jobs/retry",
         "POST /api/jobs/{jobId}/cancel",
         "POST /api/jobs/{jobId}/retry",
+        "POST /api/messages",
+        "POST /api/messages/{messageId}/resolve",
         "POST /api/webhook-events/replay",
         "POST /api/webhook-events/{eventId}/replay",
         "POST /api/webhooks/{provider}",
@@ -183,6 +196,15 @@ async def test_the_specification_s_webhook_is_an_example(document: Any) -> None:
         "eventType": "message",
         "data": {"from": "+1234567890", "to": "+0987654321", "text": "Hello", "messageId": "msg-123"},
     }
+
+
+async def test_the_examples_of_what_can_be_sent_can_be_sent(document: Any) -> None:
+    """Each is read by the contract that it documents."""
+    body = document["paths"]["/api/messages"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["examples"]
+    for example in body["examples"].values():
+        read_message(example["value"])
+    assert "interactive" in document["components"]["schemas"]["OutboundMessage"]["properties"]
 
 
 async def test_examples_keep_their_nulls(document: Any) -> None:

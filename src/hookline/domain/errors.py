@@ -20,7 +20,9 @@
 Any other exception that leaves a handler is a failure that is tried again with backoff.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 
 class HooklineError(Exception):
@@ -31,6 +33,11 @@ class RequestError(HooklineError):
     """A request that cannot be fulfilled as it is; the text tells the caller what to do."""
 
     slug = "request"
+
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """What the answer says beside the text, for programs."""
+        return {}
 
 
 class InvalidRequest(RequestError):

@@ -64,6 +64,7 @@ class Origin(StrEnum):
     STANDBY = "standby"  # another app owns the thread
     ECHO = "echo"  # written by the business elsewhere: phone, inbox, another app
     HISTORY = "history"  # old messages handed over when an account connects
+    API = "api"  # sent through this program
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

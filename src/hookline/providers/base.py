@@ -9,6 +9,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, Part
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.http import HttpClient
+from hookline.providers.sender import Sender
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -50,6 +51,11 @@ class Provider(Protocol):
 
     def parse(self, payload: str) -> list[Item]:
         """Read an event's payload into items, in payload order. Never raises on JSON of any shape."""
+        ...
+
+    @property
+    def sender(self) -> Sender:
+        """What it is to whoever sends."""
         ...
 
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:

@@ -23,7 +23,8 @@ CONNECT_SECONDS = 8.0
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 # Shorter than the platforms keep an idle connection: one that they close while we write makes an outcome unknown.
 KEEP_ALIVE_SECONDS = 15.0
-MAX_CONNECTIONS = 100
+# As many calls may be on their way as a worker runs jobs side by side, and more: one that waits here waits in vain.
+MAX_CONNECTIONS = 512
 USER_AGENT = "Hookline"
 
 

@@ -1,7 +1,7 @@
 """Control of jobs: run them again, or cancel them, one or many; and what else becomes true when that happens.
 
-A job stands for something: a webhook's job for its event. What becomes of that when jobs of a type are cancelled or
-run again has its one place here, in `ON_CANCEL` and `ON_RETRY`.
+A job stands for something: a webhook's job for its event, a sending job for its message. What becomes of that when jobs
+of a type are cancelled or run again has its one place here, in `ON_CANCEL` and `ON_RETRY`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from uuid import UUID
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.job import IntegrationJobStatus, IntegrationJobType
 from hookline.services.failure import named_event
+from hookline.services.send_control import cancel_messages, queue_messages
 from hookline.store import event_repair, jobs
 from hookline.store.jobs import Job
 from hookline.store.pool import Connection
@@ -31,8 +32,14 @@ async def _reopen_events(connection: Connection, organization_id: str, retried: 
     await event_repair.reopen(connection, organization_id, _events_of(retried))
 
 
-ON_CANCEL: Mapping[str, Consequence] = {IntegrationJobType.PROCESS_WEBHOOK: _fail_events}
-ON_RETRY: Mapping[str, Consequence] = {IntegrationJobType.PROCESS_WEBHOOK: _reopen_events}
+ON_CANCEL: Mapping[str, Consequence] = {
+    IntegrationJobType.PROCESS_WEBHOOK: _fail_events,
+    IntegrationJobType.SEND_MESSAGE: cancel_messages,
+}
+ON_RETRY: Mapping[str, Consequence] = {
+    IntegrationJobType.PROCESS_WEBHOOK: _reopen_events,
+    IntegrationJobType.SEND_MESSAGE: queue_messages,
+}
 
 
 def _events_of(some: Iterable[Job]) -> list[UUID]:

@@ -4,21 +4,26 @@ message.received   {"message": …}                          new, from a person 
 message.echoed     {"message": …}                          written by the business elsewhere (phone, inbox, app)
 message.imported   {"message": …}                          old, handed over when the account connected
 message.standby    {"message": …}                          another app owns the thread
+message.queued     {"message": …}                          to be sent through this program
+message.undecided  {"messageId", "contact", "at"}          nobody knows whether it was sent: a person must decide
+message.merged     {"messageId", "externalId", "contact", "mergedId"}   an echo told as a message of its own was ours
 message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
 message.edited     {"messageId", "externalId", "contact", "text", "at"}
 message.unsent     {"messageId", "externalId", "contact", "at"}
 account.connected, account.error, account.disconnected   {"account": …}
+account.alert      {"code", "text", "sentence", "errorClass", "until"}  the platform stopped the account, or nearly
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
 contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from hookline.domain.event import AccountItem, ContactItem, EditItem, Origin, UnsendItem
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
@@ -41,6 +46,35 @@ def message_added(row: Message) -> Fact:
     if row.origin is Origin.LIVE and row.direction is MessageDirection.OUTBOUND:
         name = "message.echoed"
     return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row)})
+
+
+def message_queued(row: Message) -> Fact:
+    """A message was accepted, to be sent."""
+    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row)})
+
+
+def message_undecided(row: Message, at: datetime) -> Fact:
+    """The platform's report on a message never came."""
+    return _of_message(row, "message.undecided", at, _naming(row) | {"at": at})
+
+
+def message_merged(row: Message, merged_id: UUID, at: datetime) -> Fact:
+    """What was told as an echo was a message that is known already: the other record is gone."""
+    return _of_message(row, "message.merged", at, _naming(row) | {"mergedId": merged_id})
+
+
+def account_alert(
+    organization_id: str, account_id: UUID, error: ProviderError, wait: timedelta | None, at: datetime
+) -> Fact:
+    """The platform refuses what an account sends, for a reason that people must see to."""
+    data = {
+        "code": error.code,
+        "text": error.text,
+        "sentence": error.error_class.sentence,
+        "errorClass": error.error_class,
+        "until": None if wait is None else at + wait,
+    }
+    return _fact(organization_id, account_id, "account.alert", at, data)
 
 
 def status_changed(row: Message, status: MessageStatus, at: datetime) -> Fact:

@@ -19,6 +19,7 @@ from hookline.domain.event import (
     Item,
     ItemResult,
     MessageItem,
+    Origin,
     Outcome,
     SkippedItem,
     StatusItem,
@@ -27,8 +28,9 @@ from hookline.domain.event import (
 )
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
-from hookline.services import facts
+from hookline.services import conversations, facts, reconcile, send_failures
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.store import accounts, held, messages, outbox
@@ -90,6 +92,8 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
     await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
     recording.note_the_rest(entries)
+    await conversations.note_people(connection, _notices(entries))
+    recording.late += await send_failures.alert(connection, recording.failures, recording.now)
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
     results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
     for entry in entries:
@@ -116,6 +120,7 @@ class _Recording:
         self.first: dict[Key, _Entry] = {}
         self.touched: dict[UUID, Message] = {}
         self.late: list[Fact] = []
+        self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
 
     async def add_messages(self, entries: Sequence[_Entry]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
@@ -124,9 +129,13 @@ class _Recording:
             entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
             first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._name_own_side([entry.row for entry in first.values() if entry.row])
+        await reconcile.own_echoes(self.connection, _echoes(first.values()))
         await self._apply_watermarks_to_new(first)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
+        )
+        await conversations.note_messages(
+            self.connection, [(row, _person(first[key].item)) for key, row in self.added.items()]
         )
         for key, row in self.added.items():
             first[key].message_id = row.id
@@ -169,6 +178,8 @@ class _Recording:
         known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
         wanted = {target for _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
+        missing = [(one.event, one.item) for one, to in changing if to not in self.rows]
+        self.rows |= await reconcile.by_callback(self.connection, _statuses(missing))
         for entry in known:
             self._meet_again(entry, self.rows.get(entry.key(entry.external_id or "")))
         await self.apply_held(waiting)
@@ -210,6 +221,10 @@ class _Recording:
         effect = apply(row, item, self.now)
         if effect.touched:
             self.touched[row.id] = row
+        if effect.moved and isinstance(item, StatusItem) and item.status is MessageStatus.FAILED:
+            failure = send_failures.explain(row)
+            if failure is not None and failure.alerts:
+                self.failures[row.connected_account_id] = (row, failure)
         return effect, [_fact(row, item, self.now)] if effect.moved else []
 
     async def move_watermarks(self, entries: Sequence[_Entry]) -> None:
@@ -274,6 +289,26 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
     results = msgspec.json.decode(event.result, type=list[ItemResult])
     done = (Outcome.APPLIED, Outcome.DUPLICATE)
     return [one.kind if one.outcome in done else None for one in results]
+
+
+def _person(item: Item) -> Contact:
+    """What a message says of the person on the other side."""
+    return item.contact if isinstance(item, MessageItem) else _NOBODY
+
+
+def _echoes(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, MessageItem]]:
+    return [
+        (one.event, one.item) for one in entries if isinstance(one.item, MessageItem) and one.item.origin is Origin.ECHO
+    ]
+
+
+def _statuses(items: Iterable[tuple[StoredEvent, Item]]) -> list[tuple[StoredEvent, StatusItem]]:
+    return [(event, item) for event, item in items if isinstance(item, StatusItem)]
+
+
+def _notices(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, ContactItem]]:
+    """List what is new of people."""
+    return [(entry.event, entry.item) for entry in entries if isinstance(entry.item, ContactItem) and not entry.known]
 
 
 def _account_item(entry: _Entry) -> AccountItem:

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from hookline.store.accounts import ConnectedAccount
+from hookline.store.attempts import Attempt
+from hookline.store.conversations import Conversation
 from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
@@ -83,6 +85,48 @@ def message(row: Message) -> Shape:
         "webhookEventId": row.webhook_event_id,
         "createdAt": row.created_at,
     }
+
+
+def conversation(row: Conversation, last_message: Message | None) -> Shape:
+    """A conversation, with its latest message."""
+    return {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "connectedAccountId": row.connected_account_id,
+        "provider": row.provider,
+        "contact": row.contact,
+        "name": row.name,
+        "windowUntil": row.window_until,
+        "unreadCount": row.unread_count,
+        "lastInboundAt": row.last_inbound_at,
+        "lastMessageAt": row.last_message_at,
+        "lastMessage": None if last_message is None else message(last_message),
+        "marketingOptedOutAt": row.marketing_opted_out_at,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def attempt(row: Attempt) -> Shape:
+    """An attempt to send."""
+    return {
+        "id": row.id,
+        "jobId": row.job_id,
+        "startedAt": row.started_at,
+        "endedAt": row.ended_at,
+        "calls": row.calls,
+        "outcome": row.outcome,
+        "externalId": row.external_id,
+        "errorClass": row.error_class,
+        "errorCode": row.error_code,
+        "errorText": row.error_text,
+        "httpStatus": row.http_status,
+    }
+
+
+def action(row: Job) -> Shape:
+    """What was accepted and stands in no log: a read mark, a typing indicator."""
+    return {"jobId": row.id, "status": "QUEUED", "createdAt": row.created_at}
 
 
 def webhook_event(row: WebhookEvent, *, whole: bool = True) -> Shape:

@@ -10,7 +10,7 @@ import msgspec
 from hookline.domain.ids import parse_id
 from hookline.services import shapes
 from hookline.services.shapes import Shape
-from hookline.store import traces
+from hookline.store import attempts, traces
 from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
@@ -23,7 +23,8 @@ MAX_EVENTS = 200
 async def trace(pool: asyncpg.Pool, name: str) -> Shape:
     """Tell what is known of a message by the platform's id, or by ours. Message texts are left out.
 
-    {"externalId", "messages": […], "events": [{…, "outcomes": […], "jobs": […]}], "held": […]}
+    {"externalId", "messages": [{…, "attempts": […], "jobs": […], "facts": […]}],
+     "events": [{…, "outcomes": […], "jobs": […]}], "held": […]}
     """
     async with pool.acquire() as connection, connection.transaction(readonly=True):
         rows = await traces.messages_named(connection, name, parse_id(name))
@@ -49,7 +50,13 @@ def _spellings(external_id: str) -> list[str]:
 
 async def _message(connection: Connection, row: Message) -> Shape:
     shape = {name: value for name, value in shapes.message(row).items() if name not in ("text", "metaJson", "media")}
-    return shape | {"facts": await traces.facts_of(connection, row.organization_id, row.id)}
+    sends = await attempts.of_message(connection, row.organization_id, row.id)
+    jobs = await traces.jobs_sending(connection, row.organization_id, row.created_at, row.id)
+    return shape | {
+        "attempts": [shapes.attempt(one) for one in sends],
+        "jobs": [_job(job) for job in jobs],
+        "facts": await traces.facts_of(connection, row.organization_id, row.id),
+    }
 
 
 async def _event(connection: Connection, event: WebhookEvent, external_id: str, since: datetime) -> Shape:

@@ -11,11 +11,12 @@ from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
 from hookline.services.refresh import enqueue_due
-from hookline.store import accounts, claims, events, flows, held, pauses, secrets, workers
+from hookline.store import accounts, claims, events, flows, held, paces, pauses, secrets, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
+FORGET_PERCENT = 1.0
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
 RETURN_BATCH = 2000
 STRAYS = 500
@@ -99,6 +100,7 @@ async def _settle(connection: Connection, _: timedelta) -> bool:
 
 async def _expire(connection: Connection, unowned_for: timedelta) -> bool:
     await held.expire(connection, unowned_for, EXPIRE_BATCH)
+    await paces.forget_pairs(connection, FORGET_PERCENT)
     expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
     if expired:
         log.warning("unowned webhook events expired", events=expired)

@@ -179,6 +179,14 @@ async def get(connection: Connection, organization_id: str, message_id: UUID) ->
     return None if record is None else _message(record)
 
 
+_BY_IDS = f"SELECT {_COLUMNS} FROM messages WHERE organization_id = $1 AND id = ANY ($2::uuid[])"  # noqa: S608
+
+
+async def by_ids(connection: Connection, organization_id: str, ids: Sequence[UUID]) -> dict[UUID, Message]:
+    """Read messages of an organization."""
+    return {record["id"]: _message(record) for record in await connection.fetch(_BY_IDS, organization_id, list(ids))}
+
+
 # With the accounts named, the indices that begin with the account serve on every version of the server.
 _OF_ACCOUNTS = "connected_account_id = ANY (ARRAY(SELECT id FROM connected_accounts WHERE organization_id = $1)) AND "
 _LISTED = Listed(

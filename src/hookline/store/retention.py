@@ -55,8 +55,9 @@ MESSAGES = Retained(
     "created_at < age.kept AND status NOT IN ('QUEUED', 'SENDING', 'UNKNOWN')"
     " AND (status <> 'SENT' OR created_at < now() - interval '30 days')",
 )
+ATTEMPTS = Retained("send_attempts", "message_id < age.bound", order="message_id, id")
 FEED = Retained("outbox", "id < age.bound", order="tx_id, seq")
-TABLES = (JOBS, EVENTS, MESSAGES, FEED)
+TABLES = (JOBS, EVENTS, MESSAGES, ATTEMPTS, FEED)
 
 
 class Age(msgspec.Struct, frozen=True):

@@ -64,6 +64,20 @@ async def jobs_of_events(
     return [msgspec.convert(dict(record), Job, strict=False) for record in records]
 
 
+_SENDING = f"""
+SELECT {_columns(Job)} FROM integration_jobs
+WHERE organization_id = $1 AND created_at >= $2 AND job_type = 'SEND_MESSAGE' AND payload_json::text LIKE $3
+ORDER BY seq
+"""  # noqa: S608
+
+
+async def jobs_sending(connection: Connection, organization_id: str, since: datetime, message_id: UUID) -> list[Job]:
+    """Find the jobs that send a message."""
+    pattern = f'{{"messageId":"{message_id}"%'
+    records = await connection.fetch(_SENDING, organization_id, since, pattern)
+    return [msgspec.convert(dict(record), Job, strict=False) for record in records]
+
+
 async def held_for(connection: Connection, external_id: str) -> list[tuple[str, datetime]]:
     """List what waits for a message: the change as JSON text, and since when."""
     return [(record["change"], record["created_at"]) for record in await connection.fetch(_HELD, external_id)]

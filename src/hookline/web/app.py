@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hookline.bootstrap import ApiContext
+from hookline.domain.capability import NotSupported
 from hookline.domain.connect_error import Gone, NotConfigured, PlatformRefused, PlatformUnreachable
 from hookline.domain.errors import (
     BodyTooLarge,
@@ -31,8 +32,22 @@ from hookline.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hookline.domain.refusal import SendRefused
 from hookline.store.pool import DATABASE_AWAY
-from hookline.web import consent, docs, events, health, integrations, jobs, messages, pauses, webhook_events
+from hookline.web import (
+    capabilities,
+    consent,
+    conversations,
+    docs,
+    events,
+    health,
+    integrations,
+    jobs,
+    messages,
+    pauses,
+    sends,
+    webhook_events,
+)
 from hookline.web.caller import ORGANIZATION_HEADER
 from hookline.web.openapi import describe
 from hookline.web.problems import CONTENT_TYPE, problem, problem_body
@@ -53,10 +68,17 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
     NotConfigured: 501,
     PlatformRefused: 502,
     PlatformUnreachable: 504,
+    NotSupported: 422,
+    SendRefused: 422,
 }
 
 # What a caller can only wait for.
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
+
+RESOURCES: Final = (
+    *(integrations, messages, sends, conversations, capabilities),
+    *(webhook_events, jobs, events, health, docs),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +101,19 @@ def create_api(context: ApiContext) -> FastAPI:
     # /api/jobs/pauses is not a job's id: it is asked first.
     app.include_router(pauses.jobs_router)
     app.include_router(pauses.accounts_router)
-    for resource in (consent, integrations, messages, webhook_events, jobs, events, health, docs):
+    for resource in (
+        consent,
+        integrations,
+        messages,
+        sends,
+        conversations,
+        capabilities,
+        webhook_events,
+        jobs,
+        events,
+        health,
+        docs,
+    ):
         app.include_router(resource.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -121,11 +155,10 @@ async def _refuse(request: Request, error: RequestError) -> Response:
     """Answer a request that cannot be fulfilled as it is, by the error's class."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-    if not isinstance(error, InvalidRequest):
-        return _answer(status, error.slug, str(error), headers)
-    whole = [{"location": "request", "message": str(error)}]
-    errors = error.errors if isinstance(error, InvalidFields) else whole
-    return _answer(status, error.slug, str(error), headers, errors=errors)
+    more = dict(error.more)
+    if isinstance(error, InvalidRequest):
+        more.setdefault("errors", [{"location": "request", "message": str(error)}])
+    return _answer(status, error.slug, str(error), headers, **more)
 
 
 async def _refuse_query(request: Request, error: RequestValidationError) -> Response:

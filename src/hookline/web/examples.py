@@ -8,6 +8,8 @@ _EVENT = "0198c0de-0000-7000-8000-000000000002"
 _MESSAGE = "0198c0de-0000-7000-8000-000000000003"
 _JOB = "0198c0de-0000-7000-8000-000000000004"
 _FACT = "0198c0de-0000-7000-8000-000000000005"
+_ATTEMPT = "0198c0de-0000-7000-8000-000000000007"
+_CONVERSATION = "0198c0de-0000-7000-8000-000000000006"
 _CURSOR = "aWQ6MDE5OGMwZGUwMDAwNzAwMDgwMDAwMDAwMDAwMDAwMDE"
 _FEED_CURSOR = "YXQ6NzQyOjE"
 
@@ -152,6 +154,107 @@ MESSAGE: Final[dict[str, Any]] = {
     "metaJson": None,
     "webhookEventId": _EVENT,
     "createdAt": "2026-01-14T10:05:01Z",
+}
+
+OUTBOUND: Final[dict[str, dict[str, Any]]] = {
+    "text": {"accountId": _ACCOUNT, "to": "+16505551234", "type": "text", "text": "It comes in blue, too."},
+    "image": {
+        "accountId": _ACCOUNT,
+        "to": "+16505551234",
+        "type": "image",
+        "image": {"mediaId": "3196424913981611", "caption": "In blue"},
+        "replyTo": _MESSAGE,
+    },
+    "buttons": {
+        "accountId": _ACCOUNT,
+        "to": "+16505551234",
+        "type": "interactive",
+        "interactive": {
+            "type": "buttons",
+            "body": "Shall we keep one for you?",
+            "buttons": [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}],
+        },
+    },
+    "template": {
+        "accountId": _ACCOUNT,
+        "to": "+16505551234",
+        "type": "template",
+        "template": {
+            "name": "order_confirmation",
+            "language": "en_US",
+            "components": [{"type": "body", "parameters": [{"type": "text", "text": "Sheena"}]}],
+        },
+    },
+    "a person's late answer": {
+        "accountId": _ACCOUNT,
+        "to": "6512345678901234",
+        "type": "text",
+        "text": "Sorry for the wait: yes, it does.",
+        "tag": "HUMAN_AGENT",
+    },
+    "read mark": {"accountId": _ACCOUNT, "to": "+16505551234", "type": "read", "read": {"messageId": _MESSAGE}},
+    "raw": {
+        "accountId": _ACCOUNT,
+        "to": "+16505551234",
+        "type": "raw",
+        "raw": {"type": "text", "text": {"body": "As the platform has it"}},
+    },
+}
+
+QUEUED: Final[dict[str, Any]] = {
+    **MESSAGE,
+    "direction": "OUTBOUND",
+    "origin": "api",
+    "externalId": None,
+    "contact": "16505551234",
+    "from": "15550783881",
+    "to": "16505551234",
+    "text": OUTBOUND["text"]["text"],
+    "status": "QUEUED",
+    "sentAt": None,
+    "metaJson": {"request": OUTBOUND["text"]},
+    "webhookEventId": None,
+}
+
+ATTEMPT: Final[dict[str, Any]] = {
+    "id": _ATTEMPT,
+    "jobId": _JOB,
+    "startedAt": "2026-01-14T10:06:00Z",
+    "endedAt": "2026-01-14T10:06:01Z",
+    "calls": 1,
+    "outcome": "sent",
+    "externalId": "wamid.HBgLMTY1MDM4Nzk0MzkVAgARGBI=",
+    "errorClass": None,
+    "errorCode": None,
+    "errorText": None,
+    "httpStatus": None,
+}
+
+CONVERSATION: Final[dict[str, Any]] = {
+    "id": _CONVERSATION,
+    "organizationId": _ORGANIZATION,
+    "connectedAccountId": _ACCOUNT,
+    "provider": "WHATSAPP",
+    "contact": "+1234567890",
+    "name": "Sheena Nelson",
+    "windowUntil": "2026-01-15T10:05:00Z",
+    "unreadCount": 1,
+    "lastInboundAt": "2026-01-14T10:05:00Z",
+    "lastMessageAt": "2026-01-14T10:05:00Z",
+    "lastMessage": MESSAGE,
+    "marketingOptedOutAt": None,
+    "createdAt": "2026-01-14T10:05:01Z",
+    "updatedAt": "2026-01-14T10:05:01Z",
+}
+
+CAPABILITIES: Final[dict[str, Any]] = {
+    "WHATSAPP": {
+        "capabilities": {
+            "image": {"maxBytes": 5242880, "mimeTypes": ["image/jpeg", "image/png"], "needsUrl": False},
+            "text": {"max": 4096, "unit": "characters"},
+        },
+        "window": {"hours": 24.0, "humanAgentDays": None, "templates": True},
+    }
 }
 
 LISTED_EVENT: Final[dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""/api/messages: the log of everything said, in and out."""
+"""/api/messages: the log of everything said, in and out. What is to be said is taken in web/sends.py."""
 
 from typing import Annotated
 

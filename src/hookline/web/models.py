@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.event import Origin, Outcome, Signature, WebhookEventStatus
 from hookline.domain.job import IntegrationJobStatus
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
+from hookline.domain.provider_error import ErrorClass
+from hookline.store.attempts import AttemptOutcome
 
 
 class Shape(BaseModel):
@@ -136,6 +138,74 @@ class MessagePage(Shape):
 
     items: list[Message]
     next_cursor: str | None
+
+
+class Attempt(Shape):
+    """One try to send a message."""
+
+    id: UUID
+    job_id: UUID
+    started_at: datetime
+    ended_at: datetime | None
+    calls: int = Field(description="Several, where the platform said that nothing was done.")
+    outcome: AttemptOutcome | None
+    external_id: str | None
+    error_class: ErrorClass | None
+    error_code: str | None = Field(description="The vendor's.")
+    error_text: str | None
+    http_status: int | None
+
+
+class AttemptList(Shape):
+    """Attempts, oldest first."""
+
+    items: list[Attempt]
+    next_cursor: None
+
+
+class Conversation(Shape):
+    """Everything between an account and a person."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    contact: str = Field(description="The person, by the platform's id.")
+    name: str | None
+    window_until: datetime | None = Field(description="When the time for free replies ends, or ended.")
+    unread_count: int
+    last_inbound_at: datetime | None
+    last_message_at: datetime | None
+    last_message: Message | None
+    marketing_opted_out_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationPage(Shape):
+    """Conversations, the latest first."""
+
+    items: list[Conversation]
+    next_cursor: str | None
+
+
+class Window(Shape):
+    """When a person may be written to."""
+
+    hours: float = Field(description="After their latest sign of life, freely.")
+    human_agent_days: int | None = Field(description="With the tag HUMAN_AGENT, where the platform has it.")
+    templates: bool = Field(description="Whether an approved template may go out at any time.")
+
+
+class PlatformCapabilities(Shape):
+    """What one platform can carry, and when."""
+
+    capabilities: dict[str, dict[str, Any]]
+    window: Window
+
+
+class Capabilities(RootModel[dict[str, PlatformCapabilities]]):
+    """By platform."""
 
 
 class ItemResult(Shape):

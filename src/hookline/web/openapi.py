@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hookline.domain.account import IntegrationProvider
-from hookline.web import examples, models
+from hookline.web import examples, models, outbound_docs
 from hookline.web.caller import MAX_ORGANIZATION_BYTES, ORGANIZATION_HEADER
 from hookline.web.described import errors
 from hookline.web.problems import CONTENT_TYPE, TYPE_PREFIX
@@ -27,6 +27,7 @@ _TAGS: Final = [
     {"name": "Integrations", "description": "The accounts that an organization has connected."},
     {"name": "Webhooks", "description": "Where the platforms deliver."},
     {"name": "Messages", "description": "The log of everything said, in and out."},
+    {"name": "Conversations", "description": "Who is being talked to, until when freely, and what is unread."},
     {"name": "Webhook events", "description": "What the platforms sent, and what became of it."},
     {"name": "Jobs", "description": "The queue, to look into and to repair."},
     {"name": "Events", "description": "What happened, as a feed."},
@@ -73,7 +74,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for name in _FRAMEWORKS_OWN:
             components["schemas"].pop(name, None)
         problem = models.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+        components["schemas"] |= {**problem.pop("$defs"), "Problem": problem, **outbound_docs.schemas()}
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -30,6 +30,11 @@ class InvalidFields(InvalidRequest):
         super().__init__(detail)
         self.errors = list(errors)
 
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """Each place."""
+        return {"errors": self.errors}
+
 
 def complaints(errors: Iterable[Any], prefix: str = "") -> list[Complaint]:
     """Put pydantic's errors into our words: [{location: "body.metadata", message}], without any value."""
@@ -53,14 +58,23 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     Called after the caller is known, so that strangers learn nothing about bodies.
     Raises: BodyTooLarge, InvalidFields.
     """
-    value = _parse(await _read(request) or b"{}")
-    if not isinstance(value, dict):
-        raise InvalidFields([{"location": "body", "message": "must be a JSON object"}])
+    value = await read_object(request)
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidFields(complaints(found, "body")) from None
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Read a JSON object; nothing at all counts as an empty object.
+
+    Raises: BodyTooLarge, InvalidFields.
+    """
+    value = _parse(await _read(request) or b"{}")
+    if not isinstance(value, dict):
+        raise InvalidFields([{"location": "body", "message": "must be a JSON object"}])
+    return value
 
 
 async def _read(request: Request) -> bytes:

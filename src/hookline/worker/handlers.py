@@ -1,12 +1,14 @@
 """Which use case runs a job of which type."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
 from hookline.bootstrap import WorkerContext
 from hookline.domain.job import ENDED, Ended, IntegrationJobType
 from hookline.services import bulk
+from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.disconnect import AccountDisconnect
 from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
@@ -27,7 +29,25 @@ def default_handlers(context: WorkerContext) -> dict[str, Handler]:
     return {
         IntegrationJobType.RETRY: partial(run_retry, context.pool),
         IntegrationJobType.BULK: partial(bulk.go_on, context.pool),
+        IntegrationJobType.SEND_MESSAGE: _deliver(context),
         IntegrationJobType.SYNC_ACCOUNT: AccountSync(*outside),
         IntegrationJobType.REFRESH_TOKEN: TokenRefresh(*outside),
         IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
     }
+
+
+def _deliver(context: WorkerContext) -> Deliver:
+    settings = context.settings
+    return Deliver(
+        context.pool,
+        context.providers,
+        context.http,
+        context.platforms,
+        context.policy,
+        access_token=context.access_token,
+        note_refusal=context.note_refusal,
+        options=DeliveryOptions(
+            unknown_for=timedelta(minutes=settings.send_unknown_minutes),
+            expiry=timedelta(hours=settings.send_expiry_hours),
+        ),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hookline.domain.provider_error import ErrorClass, LimitScope, ProviderError
-from hookline.providers.meta.errors import classify, read_error
+from hookline.providers.meta.errors import read_error, read_failure
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "payloads"
 
@@ -80,9 +80,9 @@ def test_every_code_of_the_reference_has_its_class(code: int, expected: ErrorCla
     """The code decides, whatever the HTTP status; as a number or as text."""
     assert read(code, status=status).error_class is expected
     assert read(str(code), status=status).error_class is expected
-    rule = classify(code)
-    assert rule is not None
-    assert rule.error_class is expected
+    failure = read_failure(str(code), "no")
+    assert failure is not None
+    assert (failure.error_class, failure.code, failure.text) == (expected, str(code), "no")
 
 
 @pytest.mark.parametrize(("pair", "expected"), BY_PAIR.items())
@@ -271,3 +271,9 @@ def test_a_text_is_cut() -> None:
 def test_every_class_has_a_sentence_for_people() -> None:
     """Each says something of its own."""
     assert len({kind.sentence for kind in ErrorClass}) == len(ErrorClass)
+
+
+def test_a_failure_by_a_code_nobody_knows_means_nothing() -> None:
+    """Nor does one without a code."""
+    for code in (None, "", "777001", "x"):
+        assert read_failure(code, "no") is None

@@ -9,15 +9,18 @@ from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
 from hookline.providers.facebook import feed
 from hookline.providers.facebook.client import PageAccounts
+from hookline.providers.facebook.payload import FacebookSender
 from hookline.providers.http import HttpClient
 from hookline.providers.meta.platform import EntryPlatform
 from hookline.providers.meta.source import Source
+from hookline.providers.sender import Sender
 
 
 class Facebook(EntryPlatform):
     """A Facebook page as a `Provider`."""
 
     name = IntegrationProvider.FACEBOOK
+    sender: Sender = FacebookSender()
     secret_settings = ("META_APP_SECRETS",)
     object_name = "page"
 

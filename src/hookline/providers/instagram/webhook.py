@@ -10,9 +10,11 @@ from hookline.providers.base import Address
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram import comments
 from hookline.providers.instagram.client import InstagramAccounts
+from hookline.providers.instagram.payload import InstagramSender
 from hookline.providers.meta import lenient
 from hookline.providers.meta.platform import EntryPlatform
 from hookline.providers.meta.source import Source
+from hookline.providers.sender import Sender
 
 
 class Instagram(EntryPlatform):
@@ -23,6 +25,7 @@ class Instagram(EntryPlatform):
     """
 
     name = IntegrationProvider.INSTAGRAM
+    sender: Sender = InstagramSender()
     secret_settings = ("INSTAGRAM_APP_SECRETS", "META_APP_SECRETS")
     object_name = "instagram"
 

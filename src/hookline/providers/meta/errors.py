@@ -43,9 +43,18 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     return _made(_by_status(status), None, text, status, headers)
 
 
-def classify(code: int, subcode: int | None = None) -> Rule | None:
-    """Say what follows from an error that came in a webhook (`statuses[].errors`); None if its code is unknown."""
-    return rule_of(code, subcode)
+def read_failure(code: str | None, text: str | None) -> ProviderError | None:
+    """Read a failure that came in a webhook (`statuses[].errors`); None if its code is unknown.
+
+    Source: protocol reference 2.2, 6.2.
+    """
+    number = lenient.integer(code)
+    rule = None if number is None else rule_of(number, None)
+    if rule is None:
+        return None
+    return ProviderError(
+        rule.error_class, code, _words(text), wait=rule.wait, scope=rule.scope, retries=rule.retries, alerts=rule.alerts
+    )
 
 
 def _decode(body: bytes) -> dict[str, Any]:

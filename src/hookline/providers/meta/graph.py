@@ -6,7 +6,7 @@ Source: protocol reference 0.1, 5.4, 6.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hookline.domain.provider_error import ErrorClass, OutcomeUnknown, ProviderError
@@ -39,10 +39,12 @@ class Graph:
         form: Mapping[str, str] | None = None,
         data: Any = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        on_headers: Callable[[Mapping[str, str]], None] | None = None,
     ) -> dict[str, Any]:
         """Call `path` (below the version) and read the answer, a JSON object.
 
         token: sent as the bearer, with its proof; None where the parameters say who calls.
+        on_headers: is given the reply's headers, also those of a refusal.
         Raises: ProviderError, if the platform refuses; NotReached; OutcomeUnknown, also if the answer cannot be read.
         Source: protocol reference 5.4.
         """
@@ -62,6 +64,8 @@ class Graph:
             headers=headers,
             timeout_seconds=timeout_seconds,
         )
+        if on_headers is not None:
+            on_headers(reply.headers)
         answer = _decode(reply.body)
         if not 200 <= reply.status < 300 or (answer is not None and "error" in answer):
             raise read_error(reply.status, reply.headers, reply.body)

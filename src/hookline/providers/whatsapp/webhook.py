@@ -11,9 +11,11 @@ from hookline.providers.base import Address
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
+from hookline.providers.sender import Sender
 from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
 from hookline.providers.whatsapp.client import NumberAccounts
 from hookline.providers.whatsapp.line import Line
+from hookline.providers.whatsapp.payload import WhatsAppSender
 from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
 
 # Field → reader of a change's value, where it is about conversations. The others are in `account_fields`.
@@ -31,6 +33,7 @@ class WhatsApp:
     """WhatsApp as a `Provider`."""
 
     name = IntegrationProvider.WHATSAPP
+    sender: Sender = WhatsAppSender()
     secret_settings = ("META_APP_SECRETS",)
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
