@@ -3,6 +3,7 @@
 Everything that arrives while a flush is in flight goes out with the next one: no timer, no added latency when idle.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -154,11 +155,18 @@ class Ingest:
 
         Raises: Unavailable, if the database cannot take them now; nothing is stored then, or it is not known.
         """
+        await self.enqueue(rows, size)
+
+    def enqueue(self, rows: list[NewEvent], size: int) -> "asyncio.Future[None]":
+        """Begin to store the rows of one POST; the future is done when they are committed, or raises Unavailable.
+
+        Raises: Unavailable, at once, if too much is waiting already.
+        """
         post = _Post(rows, size)
         waiting = self._batches.waiting_weight
         if waiting and waiting + _weight(post) > MAX_WAITING_BYTES:
             raise Unavailable("too much is waiting for the database")
-        await self._batches.submit(post)
+        return self._batches.enqueue(post)
 
     async def close(self) -> None:
         """Wait until everything that was taken is committed or refused."""
