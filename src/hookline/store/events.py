@@ -9,7 +9,7 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Signature, WebhookEventStatus
-from hookline.store.arrays import columns
+from hookline.store.arrays import joined
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -28,7 +28,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 _READ = """
 SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_json, e.received_at, e.result
-FROM unnest($1::uuid[], $2::text[]) AS c(id, organization_id)
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS c(id, organization_id)
 JOIN webhook_events e ON e.id = c.id AND e.organization_id = c.organization_id
 """
 _PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
@@ -36,7 +36,10 @@ _PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
 
 async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> dict[UUID, StoredEvent]:
     """Read events by (id, organization); what is not there, or another organization's, is left out."""
-    records: Sequence[Any] = await connection.fetch(_READ, [one for one, _ in wanted], [owner for _, owner in wanted])
+    if not wanted:
+        return {}
+    columns = joined([str(one) for one, _ in wanted], [owner for _, owner in wanted])
+    records: Sequence[Any] = await connection.fetch(_READ, *columns)
     return {
         record[0]: StoredEvent(
             id=record[0],
@@ -54,7 +57,10 @@ async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> di
 _FINISH = """
 UPDATE webhook_events e
 SET status = c.status, result = c.result::json, error = c.error, processed_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS c(id, organization_id, status, result, error)
+FROM unnest(
+    string_to_array($2, $1)::uuid[], string_to_array($3, $1), string_to_array($4, $1), string_to_array($5, $1),
+    string_to_array($6, $1, '')
+) AS c(id, organization_id, status, result, error)
 WHERE e.organization_id = c.organization_id AND e.id = c.id
 """
 
@@ -71,8 +77,16 @@ class Ending(msgspec.Struct, frozen=True):
 
 async def finish(connection: Connection, endings: Sequence[Ending]) -> None:
     """Record what became of events."""
-    if endings:
-        await connection.execute(_FINISH, *columns(endings, Ending.__struct_fields__))
+    if not endings:
+        return
+    columns = joined(
+        [str(one.id) for one in endings],
+        [one.organization_id for one in endings],
+        [one.status for one in endings],
+        [one.result for one in endings],
+        [one.error or "" for one in endings],
+    )
+    await connection.execute(_FINISH, *columns)
 
 
 _FAIL = """

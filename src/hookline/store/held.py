@@ -9,7 +9,7 @@ import msgspec
 
 from hookline.domain.message import MessageStatus
 from hookline.store.arrays import columns
-from hookline.store.messages import Key
+from hookline.store.messages import BY_KEY, Key, joined_keys
 from hookline.store.pool import Connection
 
 
@@ -41,7 +41,7 @@ async def add(connection: Connection, changes: Sequence[HeldChange]) -> None:
 
 _TAKE = """
 DELETE FROM held_changes h
-USING unnest($1::uuid[], $2::text[]) AS k(account, external_id)
+USING unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
 WHERE h.connected_account_id = k.account AND h.external_id = k.external_id
 RETURNING h.webhook_event_id, h.position, h.organization_id, h.connected_account_id, h.external_id, h.change
 """
@@ -52,23 +52,26 @@ async def take(connection: Connection, keys: Iterable[Key]) -> list[HeldChange]:
     pairs = sorted(set(keys))
     if not pairs:
         return []
-    records: Sequence[Any] = await connection.fetch(_TAKE, [a for a, _ in pairs], [e for _, e in pairs])
+    records: Sequence[Any] = await connection.fetch(_TAKE, *joined_keys(pairs))
     changes = [HeldChange(**dict(record)) for record in records]
     return sorted(changes, key=lambda change: (change.webhook_event_id, change.position))
 
 
-_MATCHED = """
-SELECT h.connected_account_id, h.external_id FROM held_changes h
-JOIN messages m ON m.connected_account_id = h.connected_account_id AND m.external_id = h.external_id
-WHERE h.created_at > now() - interval '5 minutes'
+_MATCHED = f"""
+SELECT k.account, k.external_id
+FROM (
+    SELECT connected_account_id AS account, external_id FROM held_changes
+    WHERE created_at > now() - interval '5 minutes'
+) AS k
+JOIN messages m ON {BY_KEY}
 LIMIT $1
-"""
+"""  # noqa: S608 - constants only
 
 
 async def matched(connection: Connection, limit: int) -> list[Key]:
     """List recently held changes whose message is there after all: the two were committed at the same moment."""
     records = await connection.fetch(_MATCHED, limit)
-    return [(record["connected_account_id"], record["external_id"]) for record in records]
+    return [(record[0], record[1]) for record in records]
 
 
 _EXPIRE = """

@@ -1,6 +1,6 @@
 """The table messages: the log of everything said, in and out, by the platform's id at most once an account."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Origin
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
-from hookline.store.arrays import columns
+from hookline.store.arrays import columns, joined
 from hookline.store.pages import Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -62,11 +62,20 @@ def _message(record: Any) -> Message:
 
 Key = tuple[UUID, str]  # (connected account, the platform's id of the message)
 
-_KNOWN = """
+
+def joined_keys(keys: Collection[Key]) -> tuple[str, ...]:
+    """Write keys as a separator and two texts (see arrays.py)."""
+    return joined([str(account) for account, _ in keys], [external_id for _, external_id in keys])
+
+
+# IS TRUE keeps the comparison from any index that begins with the account: only the one by external id is left.
+BY_KEY = "m.external_id = k.external_id AND (m.connected_account_id = k.account) IS TRUE"
+
+_KNOWN = f"""
 SELECT m.connected_account_id, m.external_id
-FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
-JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
-"""
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
+JOIN messages m ON {BY_KEY}
+"""  # noqa: S608 - constants only, here and below
 
 
 # What changes a message comes later; the columns of that start empty.
@@ -83,7 +92,7 @@ async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Ke
     """
     if not rows:
         return {}
-    records = await connection.fetch(_KNOWN, [account for account, _ in rows], [external for _, external in rows])
+    records = await connection.fetch(_KNOWN, *joined_keys(rows))
     known = {(record[0], record[1]) for record in records}
     added = {key: row for key, row in sorted(rows.items()) if key not in known}
     if added:
@@ -93,10 +102,10 @@ async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Ke
 
 _LOCK = f"""
 SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
-FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
-JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
+JOIN messages m ON {BY_KEY}
 ORDER BY m.id FOR UPDATE OF m
-"""  # noqa: S608 - constants only
+"""  # noqa: S608
 
 
 async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message]:
@@ -104,7 +113,7 @@ async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message
     pairs = sorted(set(keys))
     if not pairs:
         return {}
-    records = await connection.fetch(_LOCK, [account for account, _ in pairs], [external for _, external in pairs])
+    records = await connection.fetch(_LOCK, *joined_keys(pairs))
     return {(record["connected_account_id"], record["external_id"]): _message(record) for record in records}
 
 
