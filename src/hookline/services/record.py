@@ -359,5 +359,5 @@ def _result(entry: _Entry) -> ItemResult:
         external_id=entry.external_id,
         outcome=entry.outcome,
         reason=entry.reason,
-        message_id=str(entry.message_id) if entry.message_id else None,
+        message_id=entry.message_id,
     )
