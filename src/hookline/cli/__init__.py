@@ -5,7 +5,6 @@ Errors that a person can mend are one line on standard error and exit code 2.
 
 import argparse
 import asyncio
-import gc
 import math
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -133,10 +132,6 @@ def _command(commands: Any, name: str, summary: str, run: Any) -> argparse.Argum
 def _loop(main_coroutine: Coroutine[Any, Any, int]) -> int:
     import uvloop
 
-    # What is imported stays for good, and a batch's rows go together at its end: the collector, left as it is, would
-    # look through both dozens of times a batch, for a tenth of the processor time, and find nothing.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main_coroutine)
 

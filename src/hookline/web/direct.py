@@ -74,7 +74,11 @@ class DirectCycle:
         self.disconnected = False
         self.response_complete = False
         self.keep_alive = protocol.parser.should_keep_alive()
-        self.message_event = self
+
+    @property
+    def message_event(self) -> "DirectCycle":
+        """What uvicorn's protocol sets. No attribute: a cycle that held itself would be left to the collector."""
+        return self
 
     def set(self) -> None:
         """Receive the webhook once it is whole."""
