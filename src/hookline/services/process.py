@@ -21,6 +21,7 @@ from hookline.providers.base import Provider
 from hookline.services.failure import RetryPolicy, event_id_of, record_failure
 from hookline.services.record import Parsed, record
 from hookline.store import accounts, claims, events
+from hookline.store.claims import Taken
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
 from hookline.store.lanes import Lanes
@@ -79,7 +80,7 @@ async def process(
     connection: Connection,
     providers: Providers,
     policy: RetryPolicy,
-    taken: Sequence[ClaimedJob],
+    taken: Sequence[Taken],
     *,
     careful: bool = True,
 ) -> set[UUID]:
@@ -103,20 +104,22 @@ async def process(
 
 
 async def _parse_all(
-    connection: Connection, providers: Providers, taken: Sequence[ClaimedJob], failed: dict[UUID, Exception]
+    connection: Connection, providers: Providers, taken: Sequence[Taken], failed: dict[UUID, Exception]
 ) -> list[tuple[ClaimedJob, Parsed]]:
     """Read and parse the jobs' events, in order; those that cannot be are in `failed` afterwards."""
-    wanted: list[tuple[ClaimedJob, UUID]] = []
+    wanted: list[tuple[Taken, UUID]] = []
     for job in taken:
         try:
             wanted.append((job, event_id_of(job)))
         except PermanentFailure as error:
             failed[job.id] = error
-    stored = await events.read(connection, [(event_id, job.organization_id) for job, event_id in wanted])
+    elsewhere = [(event_id, job.organization_id) for job, event_id in wanted if event_id != job.id]
+    stored = await events.read(connection, elsewhere)
     parsed: list[tuple[ClaimedJob, Parsed]] = []
     for job, event_id in wanted:
         try:
-            parsed.append((job, _parse(providers, stored.get(event_id))))
+            event = job.event if event_id == job.id else stored.get(event_id)
+            parsed.append((job, _parse(providers, event)))
         except Exception as error:  # a parser's mistake is this event's failure, not the batch's
             failed[job.id] = _without_content(error)
     return parsed
