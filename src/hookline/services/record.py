@@ -4,6 +4,7 @@ Set by set, in the caller's transaction: all messages first, then what refers to
 this batch, or not there yet (then it is held). Nothing here commits.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -30,10 +31,11 @@ from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.text import to_json
 from hookline.services import facts
 from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
-from hookline.store import accounts, held, messages, outbox
+from hookline.store import accounts, held, messages, notices, outbox
 from hookline.store.events import StoredEvent
 from hookline.store.held import HeldChange
 from hookline.store.messages import Key, Message
+from hookline.store.notices import Notice
 from hookline.store.outbox import Fact
 from hookline.store.pool import Connection
 
@@ -54,7 +56,7 @@ class _Entry(msgspec.Struct):
     event: StoredEvent
     position: int
     item: Item
-    known: bool  # an earlier processing of this event applied it
+    known: bool  # an earlier processing of this event applied it, or it is a notice that was told before
     row: Message | None = None
     outcome: Outcome = Outcome.APPLIED
     reason: str | None = None
@@ -87,6 +89,7 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     await recording.add_messages([entry for entry in entries if isinstance(entry.item, MessageItem)])
     await recording.change_messages(entries)
     await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
+    await _recognize(connection, entries)
     await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
     recording.note_the_rest(entries)
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
@@ -271,6 +274,28 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
     results = msgspec.json.decode(event.result, type=list[ItemResult])
     done = (Outcome.APPLIED, Outcome.DUPLICATE)
     return [one.kind if one.outcome in done else None for one in results]
+
+
+async def _recognize(connection: Connection, entries: Sequence[_Entry]) -> None:
+    """Recognize the notices that the platform delivers again: they are known.
+
+    A notice that says no time could as well be a new one, and is told again. Source: protocol reference 1.4.
+    """
+    named = [(entry, notice) for entry in entries if not entry.known and (notice := _notice(entry)) is not None]
+    new = await notices.tell(connection, {notice for _, notice in named})
+    for entry, notice in named:
+        entry.known = notice not in new
+        new.discard(notice)
+
+
+def _notice(entry: _Entry) -> Notice | None:
+    item = entry.item
+    if not isinstance(item, AccountItem | ContactItem) or item.at is None:
+        return None
+    contact = item.contact if isinstance(item, ContactItem) else None
+    said = to_json([item.kind, item.external_id, contact, item.at, item.data])
+    fingerprint = UUID(bytes=hashlib.sha256(said.encode()).digest()[:16])
+    return Notice(entry.event.organization_id, entry.event.connected_account_id, fingerprint)
 
 
 def _account_item(entry: _Entry) -> AccountItem:

@@ -10,11 +10,13 @@ import structlog
 from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
-from hookline.store import accounts, claims, events, held, pauses, workers
+from hookline.store import accounts, claims, events, held, notices, pauses, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
+# The platforms deliver again for up to seven days (protocol reference 1.4).
+REDELIVERED_FOR = timedelta(days=8)
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
 RETURN_BATCH = 2000
 STRAYS = 500
@@ -95,6 +97,7 @@ async def _settle(connection: Connection, _: timedelta) -> bool:
 
 async def _expire(connection: Connection, unowned_for: timedelta) -> bool:
     await held.expire(connection, unowned_for, EXPIRE_BATCH)
+    await notices.forget(connection, REDELIVERED_FOR, EXPIRE_BATCH)
     expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
     if expired:
         log.warning("unowned webhook events expired", events=expired)
