@@ -20,6 +20,7 @@ from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.batching import MicroBatcher
 from hookline.store import intake
+from hookline.store.events import LATEST
 from hookline.store.intake import Heading, NewEvent
 from hookline.store.pool import DATABASE_AWAY
 
@@ -89,6 +90,8 @@ def _event(
         ended = ItemResult(index=0, kind=part.event_type, external_id=None, outcome=outcome, reason=reason)
         result = to_json([ended])
     external_id = part.external_account_id
+    organization_id = organization_hint or part.organization_id
+    latest = latest_if_unnamed and part.address is None and status is WebhookEventStatus.PENDING
     return NewEvent(
         id=new_id(),
         heading=Heading(
@@ -96,15 +99,15 @@ def _event(
             event_type=part.event_type,
             fallback_address=part.fallback,
             external_account_id=None if external_id == part.address else external_id,
-            organization_id=organization_hint or part.organization_id,
-            latest=latest_if_unnamed and part.address is None and status is WebhookEventStatus.PENDING,
+            organization_id=organization_id,
+            latest=latest,
             signature=signature,
             status=status,
             result=result,
             error=error,
         ),
         payload_json=part.payload,
-        address=part.address,
+        address=LATEST + (organization_id or "") if latest else part.address,
         contact=part.contact,
         ordering=part.ordering,
         received_at=received_at,

@@ -214,9 +214,12 @@ async def reopen(connection: Connection, organization_id: str, event_id: UUID) -
     return await connection.fetchval(_REOPEN, organization_id, event_id) is not None
 
 
+# The address of an event that names no account, before the organization that it names, if it names one.
+LATEST = "latest:"
+
 # An unowned event goes to the account that answers to its address now, unless another organization ever did. Only
 # routes opened a short while ago are asked (`adopts`): later events are routed as they come.
-_ADOPT = """
+_ADOPT = f"""
 WITH candidate AS MATERIALIZED (
     SELECT e.id AS event_id, a.connected_account_id, a.organization_id, a.address
     FROM account_routes a
@@ -228,6 +231,12 @@ WITH candidate AS MATERIALIZED (
     JOIN webhook_events e ON e.provider = a.provider AND e.fallback_address = a.address
     WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING'
       AND NOT EXISTS (SELECT FROM account_routes b WHERE b.provider = e.provider AND b.address = e.address AND b.live)
+    UNION ALL
+    (SELECT DISTINCT ON (e.id) e.id, a.connected_account_id, a.organization_id, e.address
+     FROM account_routes a
+     JOIN webhook_events e ON e.provider = a.provider AND e.address IN ('{LATEST}', '{LATEST}' || a.organization_id)
+     WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING' AND e.external_account_id IS NULL
+     ORDER BY e.id, a.connected_at DESC, a.connected_account_id)
 ),
 chosen AS MATERIALIZED (
     SELECT event_id FROM candidate GROUP BY event_id ORDER BY event_id LIMIT $1
@@ -259,13 +268,13 @@ job AS (
     INSERT INTO integration_jobs (
         id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
     SELECT id_of_moment(sibling_id(id, account), now()), organization, provider, 'PROCESS_WEBHOOK',
-           ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}')::json,
+           ('{{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}}')::json,
            account, 'in:' || account || ':' || ordering,
            job_lane('PROCESS_WEBHOOK', organization, 'in:' || account || ':' || ordering)
     FROM adopted ORDER BY received_at, id, copy
 )
 SELECT count(*) FROM adopted
-"""
+"""  # noqa: S608 - constants only
 
 
 async def adopt_unowned(connection: Connection, limit: int) -> int:

@@ -16,8 +16,8 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What most events of a batch have in common: it travels once for all of them.
 
     external_account_id: None where it is the event's address.
-    latest: it names no account and goes to the provider's latest connected one, of `organization_id` if that is named
-    (development's generic envelope).
+    latest: it names no account and goes to the provider's latest connected one, of `organization_id` if that is named;
+    where there is none yet, to the next that connects (development's generic envelope). Its address is made of LATEST.
     status: PENDING, or how it ended already (nobody's, malformed); only PENDING ones are routed and get a job.
     """
 
@@ -97,8 +97,9 @@ event AS (
         id, organization_id, connected_account_id, provider, event_type, payload_json, body, address, fallback_address,
         external_account_id, contact, ordering, signature, status, result, error, received_at, processed_at)
     SELECT id, organization_id, connected_account_id, provider, event_type, payload_json::json, body, address,
-           fallback_address, coalesce(external_account_id, address), contact, ordering, signature, status, result::json,
-           error, received_at, CASE WHEN status = 'PENDING' THEN NULL ELSE received_at END
+           fallback_address, CASE WHEN latest THEN NULL ELSE coalesce(external_account_id, address) END, contact,
+           ordering, signature, status, result::json, error, received_at,
+           CASE WHEN status = 'PENDING' THEN NULL ELSE received_at END
     FROM routed
 ),
 job AS (
