@@ -18,7 +18,7 @@ STATEMENTS = {
     "held changes taken": (held._TAKE, "text, text, text", {"held_changes": "held_changes_message"}),
     "messages sent before": (
         messages._LOCK_SENT_BEFORE,
-        "uuid, text, timestamptz, text[]",
+        "uuid[], text[], timestamptz[], text[]",
         {"messages": "messages_conversation"},
     ),
     "events read": (events._READ, "text, text, text", {"webhook_events": "webhook_events_list"}),

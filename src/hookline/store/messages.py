@@ -147,18 +147,26 @@ async def update(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 _LOCK_SENT_BEFORE = f"""
-SELECT {_COLUMNS} FROM messages
-WHERE connected_account_id = $1 AND contact = $2 AND direction = 'OUTBOUND' AND sent_at <= $3 AND status = ANY ($4)
-ORDER BY id FOR UPDATE
+SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS k(account, contact, until)
+JOIN messages m ON m.connected_account_id = k.account AND m.contact = k.contact
+WHERE m.direction = 'OUTBOUND' AND m.sent_at <= k.until AND m.status = ANY ($4)
+ORDER BY m.id FOR UPDATE OF m
 """  # noqa: S608
 
 
 async def lock_sent_before(
-    connection: Connection, account_id: UUID, contact: str, until: datetime, statuses: Sequence[MessageStatus]
-) -> list[Message]:
-    """Lock and read what was sent to a contact up to a moment and is in one of these statuses."""
-    records = await connection.fetch(_LOCK_SENT_BEFORE, account_id, contact, until, list(statuses))
-    return [_message(record) for record in records]
+    connection: Connection, until: Mapping[tuple[UUID, str], datetime], statuses: Sequence[MessageStatus]
+) -> dict[tuple[UUID, str], list[Message]]:
+    """Lock and read what was sent to people (account, contact) up to a moment each, and is in one of these statuses."""
+    if not until:
+        return {}
+    accounts, contacts = [account for account, _ in until], [contact for _, contact in until]
+    records = await connection.fetch(_LOCK_SENT_BEFORE, accounts, contacts, list(until.values()), list(statuses))
+    found: dict[tuple[UUID, str], list[Message]] = {}
+    for row in map(_message, records):
+        found.setdefault((row.connected_account_id, row.contact or ""), []).append(row)
+    return found
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
