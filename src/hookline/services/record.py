@@ -369,7 +369,7 @@ def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
         text=item.text,
         status=MessageStatus.RECEIVED if inbound else status,
         sent_at=item.sent_at,
-        failed_at=item.sent_at if status is MessageStatus.FAILED else None,
+        failed_at=(item.sent_at or now) if status is MessageStatus.FAILED else None,
         error_code=item.error_code,
         error_text=item.error_text,
         reply_to=item.reply_to,

@@ -176,11 +176,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     account_id: UUID | None = None
-    provider: str | None = None
-    direction: str | None = None
+    account_ids: list[UUID] | None = None
+    provider: IntegrationProvider | None = None
+    direction: MessageDirection | None = None
     contact: str | None = None
-    type: str | None = None
-    status: str | None = None
+    type: MessageType | None = None
+    status: MessageStatus | None = None
     external_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -202,6 +203,7 @@ _LISTED = Listed(
     "messages",
     {
         "account_id": "connected_account_id = {}",
+        "account_ids": "connected_account_id = ANY ({}::uuid[])",
         "provider": "provider = {}",
         "direction": "direction = {}",
         "contact": _OF_ACCOUNTS + "contact = {}",
@@ -212,13 +214,22 @@ _LISTED = Listed(
         "until": "created_at < {}",
         "text": "strpos(lower(text), lower({})) > 0",
     },
+    # By messages_failed; statuses are in no index, as their updates then touch none.
+    implied={MessageStatus.FAILED: "failed_at IS NOT NULL"},
 )
+
+
+_ACCOUNTS_OF = "SELECT id FROM connected_accounts WHERE organization_id = $1 AND provider = $2"
 
 
 async def list_page(
     connection: Connection, organization_id: str, chosen: Filter, *, before: UUID | None, limit: int
 ) -> list[Message]:
     """List an organization's messages, newest first, before the message `before`."""
+    if chosen.provider is not None:
+        # With the accounts named, statistics tell whether theirs are few, to be read by account, or many.
+        accounts = await connection.fetch(_ACCOUNTS_OF, organization_id, chosen.provider)
+        chosen = msgspec.structs.replace(chosen, account_ids=[record[0] for record in accounts])
     records = await fetch_page(
         connection, _LISTED, _COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
