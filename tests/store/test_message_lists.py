@@ -24,8 +24,8 @@ VALUES ($1, 'org-1', $2, $2, 'CONNECTED')
 # Rows over a hundred days; every 5,000th is rare in each respect, and one in two says "common".
 _MESSAGES = """
 INSERT INTO messages (
-    id, organization_id, connected_account_id, provider, direction, type, origin, external_id, contact, sender, recipient,
-    text, status, failed_at, created_at)
+    id, organization_id, connected_account_id, provider, direction, type, origin, external_id, contact, sender,
+    recipient, text, status, failed_at, created_at)
 SELECT id_of_moment(gen_random_uuid(), at), 'org-1', CASE WHEN rare THEN $2::uuid ELSE $1::uuid END,
        CASE WHEN rare THEN 'INSTAGRAM' ELSE 'WHATSAPP' END, CASE WHEN rare THEN 'OUTBOUND' ELSE 'INBOUND' END,
        CASE WHEN rare THEN 'order' ELSE 'text' END, 'live', 'wamid.' || n, 'person-' || n % 500, 's', 'r',

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -10,7 +11,7 @@ import structlog
 from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
-from hookline.store import accounts, claims, events, held, notices, pauses, workers
+from hookline.store import accounts, claims, events, held, messages, notices, pauses, workers
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
@@ -19,6 +20,7 @@ EXPIRE_BATCH = 1000
 REDELIVERED_FOR = timedelta(days=8)
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
 RETURN_BATCH = 2000
+SORT_IN_SECONDS = 1.0
 STRAYS = 500
 # By then no claim of a worker that is gone can still be on its way: the server has ended its transaction.
 _FORGET_WORKERS_AFTER = timedelta(minutes=2)
@@ -32,11 +34,12 @@ async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Rete
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
-    that connected since, matches held changes whose message is there, lets what waited in vain expire, and prunes a
-    little. Each is a transaction of its own: one that fails is logged, and the others go on.
+    that connected since, matches held changes whose message is there, lets what waited in vain expire, keeps the
+    search's index in order, and prunes a little. Each is a transaction of its own: one that fails is logged, and the
+    others go on.
     """
     more = False
-    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back)):
+    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back, _sort_in)):
         try:
             more |= await _alone(pool, place, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
@@ -79,6 +82,13 @@ async def _bring_back(connection: Connection, _: timedelta) -> bool:
     if strays := await pauses.return_strays(connection, STRAYS):
         log.warning("returned jobs that were put aside for nothing", jobs=strays)
     return bool(owners)
+
+
+async def _sort_in(connection: Connection, _: timedelta) -> bool:
+    """While much comes in there is always more to sort: for a moment only, the next rescue must not wait for it."""
+    with suppress(asyncpg.QueryCanceledError):
+        await messages.sort_in(connection, SORT_IN_SECONDS)
+    return False
 
 
 async def _adopt(connection: Connection, _: timedelta) -> bool:

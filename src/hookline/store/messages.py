@@ -267,3 +267,17 @@ async def search_page(
         chosen.until,
     )
     return [_message(record) for record in records]
+
+
+_PATIENCE = "SELECT set_config('statement_timeout', $1, true)"
+_SORT_IN = "SELECT gin_clean_pending_list('messages_search')"
+
+
+async def sort_in(connection: Connection, seconds: float) -> None:
+    """Sort what the search's index has gathered into it, so that neither a batch nor a search has to (as the owner).
+
+    Needs a transaction. What is sorted stays so, whatever becomes of the transaction.
+    Raises: asyncpg.QueryCanceledError, if there is still more after so many seconds.
+    """
+    await connection.execute(_PATIENCE, f"{int(seconds * 1000)}")
+    await connection.execute(_SORT_IN)

@@ -44,6 +44,10 @@ LISTS = [
     "CREATE INDEX messages_typed ON messages (organization_id, type, id) WHERE type <> 'text'",
 ]
 
+# New entries of the search's index are gathered in a list and sorted in later: by upkeep, and only where that does not
+# keep up by whoever adds the entry that is too much.
+PENDING = ["ALTER INDEX messages_search SET (gin_pending_list_limit = 16384)"]
+
 # As before, but times bound the ids that are looked at (they carry the time, give or take what clocks differ by): the
 # newest 5,000 within the bounds are looked through, and where these are all, the index is not asked.
 SEARCH = [
@@ -120,5 +124,5 @@ SEARCH = [
 
 def upgrade() -> None:
     """Change indices and the search, add the table."""
-    for statement in [*LOOK_UPS, *NOTICES, *LISTS, *SEARCH]:
+    for statement in [*LOOK_UPS, *NOTICES, *LISTS, *PENDING, *SEARCH]:
         op.get_bind().exec_driver_sql(statement)
