@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -17,10 +18,11 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, MessageItem, StatusItem
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.providers import PROVIDERS
+from hookline.services import process as processing
 from hookline.services.failure import RetryPolicy
 from hookline.services.process import process, process_due
 from hookline.services.replay import replay_event
-from hookline.store import claims, outbox
+from hookline.store import accounts, claims, outbox
 from hookline.store.pool import Connection
 
 
@@ -386,3 +388,56 @@ async def test_an_item_of_every_kind_of_message_type_is_stored(desk: Desk) -> No
     await desk.process()
     assert {row["type"] for row in await desk.messages()} == {str(name) for name in MessageType}
     assert (await desk.event())["status"] == "PROCESSED"
+
+
+async def test_an_account_is_noted_once_for_many_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That an account had webhooks is written every few seconds, however many batches there are."""
+    account = await desk.connect()
+    touched: list[list[UUID]] = []
+    touch = accounts.touch
+
+    async def noted_touch(connection: Connection, ids: list[UUID]) -> None:
+        touched.append(ids)
+        await touch(connection, ids)
+
+    monkeypatch.setattr(accounts, "touch", noted_touch)
+    noted: dict[UUID, float] = {}
+    for number in range(3):
+        await say(desk, f"wamid.{number}")
+        assert await process_due(desk.pool, PROVIDERS, RetryPolicy(), limit=10, noted=noted) == 1
+    assert touched == [[account.id]]
+    noted[account.id] -= accounts.TOUCH_SECONDS + 1
+    await say(desk, "wamid.9")
+    await process_due(desk.pool, PROVIDERS, RetryPolicy(), limit=10, noted=noted)
+    assert touched == [[account.id], [account.id]]
+
+
+async def test_only_a_batch_with_a_culprit_is_processed_with_care(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Savepoints are made only when a first attempt was refused, and then nothing of that attempt stays."""
+    await desk.connect()
+    attempts: list[bool] = []
+    halve, refuse = processing._record_or_halve, processing._record_or_refuse
+
+    async def careful(*arguments: Any) -> None:
+        attempts.append(True)
+        await halve(*arguments)
+
+    async def straight(*arguments: Any) -> None:
+        attempts.append(False)
+        await refuse(*arguments)
+
+    monkeypatch.setattr(processing, "_record_or_halve", careful)
+    monkeypatch.setattr(processing, "_record_or_refuse", straight)
+    for number in range(4):
+        await say(desk, f"wamid.{number}", sender=str(number))
+    await desk.process()
+    assert set(attempts) == {False}
+    attempts.clear()
+    desk.providers = stub("wamid.6", unstorable)
+    for number in range(4, 8):
+        await say(desk, f"wamid.{number}", sender=str(number))
+    await desk.process()
+    assert attempts[0] is False
+    assert True in attempts
+    assert {row["external_id"] for row in await desk.messages()} == {f"wamid.{n}" for n in (0, 1, 2, 3, 4, 5, 7)}
+    assert len(await desk.facts()) == 1 + 7

@@ -421,3 +421,32 @@ async def test_two_workers_add_the_same_message_at_once(desk: Desk) -> None:
     assert len(await desk.messages()) == 1
     results = sorted(outcome for event in await desk.events() for outcome in outcomes(result_of(event)))
     assert results == ["applied", "duplicate"]
+
+
+async def test_watermarks_of_many_people_in_one_batch(desk: Desk) -> None:
+    """Each person's messages move by that person's marks, in order, and what was sent later stays."""
+    await desk.connect("page-1", provider="FACEBOOK")
+    people = [f"person-{number}" for number in range(5)]
+    for person in people:
+        for second in (0, 10, 20):
+            await page(desk, bodies.page_echo(f"{person}-{second}", person=person, seconds=second))
+    stamp = int(at(10).timestamp() * 1000)
+    for number, person in enumerate(people):
+        marks = [
+            bodies.item(person, delivery={"watermark": int(at(15).timestamp() * 1000)}),
+            bodies.item(person, read={"watermark": stamp}),
+            bodies.item(person, read={"watermark": stamp - 5000}),
+            bodies.item(person, read={"watermark": stamp}),
+        ]
+        await desk.post(bodies.messaging(*marks[: number + 1]), "FACEBOOK")
+    await desk.process()
+    seen = {row["external_id"]: row["status"] for row in await desk.messages()}
+    for number, person in enumerate(people):
+        reached = "READ" if number else "DELIVERED"
+        assert [seen[f"{person}-{second}"] for second in (0, 10, 20)] == [reached, reached, "SENT"]
+    results = [outcomes(result_of(event)) for event in (await desk.events())[-5:]]
+    assert results[-1] == ["applied", "applied", "duplicate", "duplicate"]
+    (mark,) = await desk.rows("SELECT * FROM contact_watermarks WHERE contact = 'person-4'")
+    assert (mark["delivered_until"], mark["read_until"]) == (at(15), at(10))
+    moves = [data["status"] for name, data in await desk.facts() if name == "message.status"]
+    assert (moves.count("DELIVERED"), moves.count("READ")) == (10, 8)

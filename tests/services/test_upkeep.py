@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import structlog
+from tests.services import bodies
 from tests.services.desk import Desk
 from tests.web.rows import Rows
 
@@ -14,7 +16,7 @@ from hookline.domain.ids import new_id
 from hookline.services import upkeep
 from hookline.services.prune import Retention
 from hookline.services.upkeep import keep_up
-from hookline.store import claims
+from hookline.store import claims, messages
 from hookline.store.pool import Connection, open_pool
 
 WEEK = timedelta(days=7)
@@ -102,3 +104,26 @@ async def test_every_step_works(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPa
         await rows.event(None, status="PENDING")
         await pool.execute("INSERT INTO job_pauses (organization_id, resuming) VALUES ('org-1', true)")
     assert told == []
+
+
+PENDING = "SELECT pending_tuples FROM pgstatginindex('messages_search')"
+
+
+async def test_the_search_s_index_is_kept_in_order(desk: Desk, pool: asyncpg.Pool) -> None:
+    """What new messages add to it is sorted in by upkeep, and can be found before and after."""
+    await pool.execute("CREATE EXTENSION pgstattuple")
+    await desk.connect()
+    await desk.take_in(bodies.messages(*(bodies.text_message(f"wamid.{n}", f"needle {n}") for n in range(50))))
+    assert await pool.fetchval(PENDING) > 0
+    await desk.keep_up()
+    assert await pool.fetchval(PENDING) == 0
+    assert await pool.fetchval("SELECT count(*) FROM messages WHERE text ILIKE '%needle%'") == 50
+
+
+async def test_there_may_always_be_more_to_sort(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round waits a moment for it and no longer, and has not failed."""
+    monkeypatch.setattr(messages, "_SORT_IN", "SELECT pg_sleep(10)")
+    monkeypatch.setattr(upkeep, "SORT_IN_SECONDS", 0.05)
+    with structlog.testing.capture_logs() as logs:
+        await asyncio.wait_for(desk.keep_up(), 5)
+    assert [one for one in logs if one["event"] == "upkeep failed"] == []

@@ -18,7 +18,7 @@ from hookline.domain.errors import Unavailable
 from hookline.domain.event import Signature
 from hookline.providers import PROVIDERS
 from hookline.services.ingest import Ingest, events_of
-from hookline.store.events import NewEvent
+from hookline.store.intake import NewEvent
 from hookline.store.pool import INGEST_ROLE, open_pool
 
 HELLO = bodies.messages(bodies.text_message("wamid.1"))

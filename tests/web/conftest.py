@@ -1,7 +1,6 @@
 """A real API on a real port over a real database, and callers with tokens."""
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,11 +8,12 @@ from typing import Any
 
 import aiohttp
 import asyncpg
-import msgspec
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from tests.conftest import JWT_SECRET, SettingsFor
+from tests.web.answer import Answer
+from tests.web.platform import INSTAGRAM_SECRET, PREVIOUS, SECRET, VERIFY_TOKEN, Open, Platform
 from tests.web.rows import Rows
 from tests.web.tokens import token
 
@@ -21,29 +21,7 @@ from hookline.bootstrap import api_context
 from hookline.domain.principal import Role
 from hookline.settings import Settings
 from hookline.web.app import create_api
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An HTTP answer, read to its end."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def problem(self) -> str:
-        """The slug of a problem."""
-        assert self.headers["Content-Type"] == "application/problem+json"
-        assert self.json["status"] == self.status
-        return str(self.json["type"]).removeprefix("urn:hookline:problem:")
+from hookline.web.server import serve
 
 
 class Client:
@@ -131,3 +109,38 @@ async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 def rows(owner: asyncpg.Connection) -> Rows:
     """Puts rows into the tables."""
     return Rows(owner)
+
+
+@pytest.fixture
+async def open_platform(
+    database_url: str, settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Open]:
+    """Start the whole HTTP process's application on a free port, with settings of the test's own."""
+    monkeypatch.setenv("HOOKLINE_META_APP_SECRETS", f"{SECRET},{PREVIOUS}")
+    monkeypatch.setenv("HOOKLINE_META_VERIFY_TOKEN", VERIFY_TOKEN)
+    monkeypatch.setenv("HOOKLINE_META_APP_ID", "1")
+    monkeypatch.setenv("HOOKLINE_INSTAGRAM_APP_SECRETS", INSTAGRAM_SECRET)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def start(settings: Settings | None = None, **overrides: Any) -> Platform:
+            settings = settings or settings_for(database_url, **overrides)
+            assert settings.database_url is not None
+            context = await stack.enter_async_context(api_context(settings, settings.database_url))
+            stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+            serving = asyncio.create_task(serve(context, stop, listening=port.set_result))
+
+            async def end() -> None:
+                stop.set()
+                await serving
+
+            stack.push_async_callback(end)
+            return Platform(f"http://127.0.0.1:{await port}", session, context, stop.set)
+
+        yield start
+
+
+@pytest.fixture
+async def platform(open_platform: Open) -> Platform:
+    """The API in development."""
+    return await open_platform()

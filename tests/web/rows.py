@@ -63,7 +63,9 @@ class Rows:
     async def message(self, organization: str = "org-1", **values: Any) -> UUID:
         """Add a message; of an account of its own where none is named."""
         if "connected_account_id" not in values:
-            values["connected_account_id"] = await self.account(organization, external_id=str(new_id()))
+            provider = values.get("provider", "WHATSAPP")
+            account = await self.account(organization, external_id=str(new_id()), provider=provider)
+            values["connected_account_id"] = account
         given = {
             "provider": "WHATSAPP",
             "direction": "INBOUND",

@@ -2,88 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
-import aiohttp
 import asyncpg
 import pytest
 from tests.conftest import JWT_SECRET, SettingsFor
 from tests.services import bodies
 from tests.services.desk import Desk
 from tests.services.proxy import DatabaseProxy
-from tests.web.conftest import Answer
+from tests.web.platform import INSTAGRAM_SECRET, PREVIOUS, RECEIVED, SECRET, VERIFY_TOKEN, Open, Platform
 from tests.web.tokens import token
 
-from hookline.bootstrap import ApiContext, api_context
 from hookline.providers.meta.signature import sign
-from hookline.settings import Settings
-from hookline.web.server import serve
-
-SECRET, PREVIOUS = "the app's secret", "the app's previous secret"
-VERIFY_TOKEN = "what the handshake must bring"
-INSTAGRAM_SECRET = "the other app's secret"
-RECEIVED = {"status": "received"}
-
-
-class Platform:
-    """Whoever posts webhooks to one running API, signed with the first secret unless a test says otherwise."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession, context: ApiContext) -> None:
-        self.url, self.session, self.context = url, session, context
-
-    async def request(self, method: str, path: str, **options: Any) -> Answer:
-        async with self.session.request(method, self.url + path, **options) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
-
-    async def post(
-        self, body: Any, provider: str = "WHATSAPP", *, secret: str | None = SECRET, headers: Any = None
-    ) -> Answer:
-        """Post a body, signed with `secret` unless that is None."""
-        given = {"Content-Type": "application/json"}
-        if secret is not None:
-            given["X-Hub-Signature-256"] = sign(body, secret)
-        return await self.request("POST", f"/api/webhooks/{provider}", data=body, headers=given | (headers or {}))
-
-
-Open = Callable[..., Awaitable[Platform]]
-
-
-@pytest.fixture
-async def open_platform(
-    database_url: str, settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Open]:
-    """Start the whole HTTP process's application on a free port, with settings of the test's own."""
-    monkeypatch.setenv("HOOKLINE_META_APP_SECRETS", f"{SECRET},{PREVIOUS}")
-    monkeypatch.setenv("HOOKLINE_META_VERIFY_TOKEN", VERIFY_TOKEN)
-    monkeypatch.setenv("HOOKLINE_META_APP_ID", "1")
-    monkeypatch.setenv("HOOKLINE_INSTAGRAM_APP_SECRETS", INSTAGRAM_SECRET)
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-
-        async def start(settings: Settings | None = None, **overrides: Any) -> Platform:
-            settings = settings or settings_for(database_url, **overrides)
-            assert settings.database_url is not None
-            context = await stack.enter_async_context(api_context(settings, settings.database_url))
-            stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-            serving = asyncio.create_task(serve(context, stop, listening=port.set_result))
-
-            async def end() -> None:
-                stop.set()
-                await serving
-
-            stack.push_async_callback(end)
-            return Platform(f"http://127.0.0.1:{await port}", session, context)
-
-        yield start
-
-
-@pytest.fixture
-async def platform(open_platform: Open) -> Platform:
-    """The API in development."""
-    return await open_platform()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ the small vocabulary in which all platforms speak to the rest of the program.
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -212,4 +213,4 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     external_id: str | None
     outcome: Outcome
     reason: str | None = None
-    message_id: str | None = None
+    message_id: UUID | None = None

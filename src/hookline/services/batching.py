@@ -46,12 +46,16 @@ class MicroBatcher(Generic[Item, Result]):
 
         Raises: what `flush` raised, or gave for this item; Unavailable, if the flush was interrupted.
         """
+        return await self.enqueue(item)
+
+    def enqueue(self, item: Item) -> "asyncio.Future[Result]":
+        """Have an item flushed; the future has its result, or raises what `submit` raises."""
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, result))
         self.waiting_weight += self._weigh(item)
         if len(self._flushers) < self._max_flushers:
             self._flushers.add(asyncio.create_task(self._flush_until_empty(), name="flush"))
-        return await result
+        return result
 
     async def close(self) -> None:
         """Wait until everything that was submitted has its result."""

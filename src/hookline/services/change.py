@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from hookline.domain.event import EditItem, MessageItem, Origin, Outcome, StatusItem, UnsendItem
+from hookline.domain.event import EditItem, MessageItem, Origin, Outcome, StatusItem, UnsendItem, WatermarkItem
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType, advances
 from hookline.domain.text import to_json
+from hookline.store.held import Marks, Person
 from hookline.store.messages import Message
 
 Change = StatusItem | EditItem | UnsendItem | MessageItem
@@ -105,6 +106,17 @@ def _apply_reaction(row: Message, item: MessageItem, now: datetime) -> Effect:
     # A reaction that was taken back stays as an empty one, so that an older one cannot come after it.
     row.reactions = to_json([*others, {"from": item.sender, "emoji": item.text, "at": at}])
     return Effect(Outcome.APPLIED, None, moved=False, touched=True)
+
+
+def raise_mark(known: dict[Person, Marks], person: Person, item: WatermarkItem) -> bool:
+    """Raise up to when a person's messages were delivered, or read, to where an item has it; False if that is known."""
+    delivered, read = known.get(person, (None, None))
+    is_read = item.status is MessageStatus.READ
+    before = read if is_read else delivered
+    if before is not None and item.until <= before:
+        return False
+    known[person] = (delivered, item.until) if is_read else (item.until, read)
+    return True
 
 
 def fill_in(row: Message, item: MessageItem) -> bool:

@@ -3,6 +3,7 @@
 Everything that arrives while a flush is in flight goes out with the next one: no timer, no added latency when idle.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -18,8 +19,9 @@ from hookline.domain.ids import new_id
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.batching import MicroBatcher
-from hookline.store import events
-from hookline.store.events import NewEvent
+from hookline.store import intake
+from hookline.store.events import LATEST
+from hookline.store.intake import Heading, NewEvent
 from hookline.store.pool import DATABASE_AWAY
 
 FLUSHERS = 2
@@ -87,23 +89,28 @@ def _event(
         outcome = Outcome.IGNORED if part.ignored else Outcome.UNSUPPORTED
         ended = ItemResult(index=0, kind=part.event_type, external_id=None, outcome=outcome, reason=reason)
         result = to_json([ended])
+    external_id = part.external_account_id
+    organization_id = organization_hint or part.organization_id
+    latest = latest_if_unnamed and part.address is None and status is WebhookEventStatus.PENDING
     return NewEvent(
         id=new_id(),
-        provider=provider,
-        event_type=part.event_type,
+        heading=Heading(
+            provider=provider,
+            event_type=part.event_type,
+            fallback_address=part.fallback,
+            external_account_id=None if external_id == part.address else external_id,
+            organization_id=organization_id,
+            latest=latest,
+            signature=signature,
+            status=status,
+            result=result,
+            error=error,
+        ),
         payload_json=part.payload,
-        address=part.address,
-        fallback_address=part.fallback,
-        external_account_id=part.external_account_id,
+        address=LATEST + (organization_id or "") if latest else part.address,
         contact=part.contact,
         ordering=part.ordering,
-        organization_id=organization_hint or part.organization_id,
-        latest=latest_if_unnamed and part.address is None and status is WebhookEventStatus.PENDING,
-        signature=signature,
-        status=status,
         received_at=received_at,
-        result=result,
-        error=error,
     )
 
 
@@ -116,14 +123,20 @@ def _malformed(
 ) -> NewEvent:
     return NewEvent(
         id=new_id(),
+        heading=_failed(provider, signature, reason),
+        ordering="",
+        received_at=received_at,
+        body=body,
+    )
+
+
+def _failed(provider: IntegrationProvider, signature: Signature, error: str) -> Heading:
+    return Heading(
         provider=provider,
         event_type="malformed",
-        ordering="",
         signature=signature,
         status=WebhookEventStatus.FAILED,
-        received_at=received_at,
-        error=reason,
-        body=body,
+        error=error,
     )
 
 
@@ -145,11 +158,18 @@ class Ingest:
 
         Raises: Unavailable, if the database cannot take them now; nothing is stored then, or it is not known.
         """
+        await self.enqueue(rows, size)
+
+    def enqueue(self, rows: list[NewEvent], size: int) -> "asyncio.Future[None]":
+        """Begin to store the rows of one POST; the future is done when they are committed, or raises Unavailable.
+
+        Raises: Unavailable, at once, if too much is waiting already.
+        """
         post = _Post(rows, size)
         waiting = self._batches.waiting_weight
         if waiting and waiting + _weight(post) > MAX_WAITING_BYTES:
             raise Unavailable("too much is waiting for the database")
-        await self._batches.submit(post)
+        return self._batches.enqueue(post)
 
     async def close(self) -> None:
         """Wait until everything that was taken is committed or refused."""
@@ -190,7 +210,7 @@ class Ingest:
     async def _insert(self, rows: Sequence[NewEvent]) -> None:
         try:
             async with self._pool.acquire(timeout=4) as connection:
-                UNOWNED.inc(await events.ingest(connection, rows))
+                UNOWNED.inc(await intake.ingest(connection, rows))
             self._stored()
         except REFUSED:
             raise
@@ -200,22 +220,13 @@ class Ingest:
 
 
 def _refused(row: NewEvent, error: Exception) -> NewEvent:
-    return msgspec.structs.replace(
-        row,
+    reason = f"the database refused it ({type(error).__name__})"
+    return NewEvent(
         id=new_id(),
-        payload_json=None,
-        body=None if row.payload_json is None else row.payload_json.encode(errors="surrogatepass"),
-        event_type="malformed",
-        address=None,
-        fallback_address=None,
-        external_account_id=None,
-        contact=None,
+        heading=_failed(row.heading.provider, row.heading.signature, reason),
         ordering="",
-        organization_id=None,
-        latest=False,
-        status=WebhookEventStatus.FAILED,
-        result=None,
-        error=f"the database refused it ({type(error).__name__})",
+        received_at=row.received_at,
+        body=None if row.payload_json is None else row.payload_json.encode(errors="surrogatepass"),
     )
 
 

@@ -3,6 +3,8 @@
 An event that cannot be parsed, or that the database refuses, fails alone: its neighbours are processed without it.
 """
 
+import math
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from hookline.providers.base import Provider
 from hookline.services.failure import RetryPolicy, event_id_of, record_failure
 from hookline.services.record import Parsed, record
 from hookline.store import accounts, claims, events
+from hookline.store.claims import Taken
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
 from hookline.store.lanes import Lanes
@@ -29,32 +32,70 @@ Providers = Mapping[IntegrationProvider, Provider]
 log = structlog.get_logger(__name__)
 
 
-async def process_due(
-    pool: asyncpg.Pool, providers: Providers, policy: RetryPolicy, *, limit: int, lanes: Lanes | None = None
-) -> int:
-    """Process about `limit` due webhooks; returns how many were taken. lanes: as `claims.take` has it.
+class _Refused(Exception):
+    """Something in a batch was refused; the whole transaction is undone."""
 
+
+async def process_due(
+    pool: asyncpg.Pool,
+    providers: Providers,
+    policy: RetryPolicy,
+    *,
+    limit: int,
+    lanes: Lanes | None = None,
+    noted: dict[UUID, float] | None = None,
+) -> int:
+    """Process about `limit` due webhooks; returns how many were taken.
+
+    Where something in a batch is refused, what is due then is processed with care: the culprit fails alone.
+    lanes: as `claims.take` has it. noted: when which account was last noted to have had webhooks. Both are the
+    caller's, kept from one time to the next.
     Raises: what the connection raises when the database goes away; nothing has happened then.
     """
     async with pool.acquire() as connection:
-        async with connection.transaction():
-            taken = await claims.take(connection, limit=limit, lanes=lanes)
-            seen = await process(connection, providers, policy, taken)
-        # Not in the transaction: its end would be waited for by everybody who notes the same accounts.
-        if seen:
-            await accounts.touch(connection, seen)
-        return len(taken)
+        for careful in (False, True):
+            try:
+                async with connection.transaction():
+                    taken = await claims.take(connection, limit=limit, lanes=lanes)
+                    seen = await process(connection, providers, policy, taken, careful=careful)
+            except _Refused as refused:
+                log.warning("a batch is processed again, with care", reason=str(refused))
+            else:
+                # Not in the transaction: its end would be waited for by everybody who notes the same accounts.
+                await _note(connection, seen, {} if noted is None else noted)
+                return len(taken)
+    raise AssertionError("with care, nothing is refused as a whole")
+
+
+async def _note(connection: Connection, seen: set[UUID], noted: dict[UUID, float]) -> None:
+    """Note which accounts had webhooks, at most every few seconds each."""
+    now = time.monotonic()
+    due = [account for account in seen if now - noted.get(account, -math.inf) > accounts.TOUCH_SECONDS]
+    if due:
+        await accounts.touch(connection, due)
+        noted.update(dict.fromkeys(due, now))
 
 
 async def process(
-    connection: Connection, providers: Providers, policy: RetryPolicy, taken: Sequence[ClaimedJob]
+    connection: Connection,
+    providers: Providers,
+    policy: RetryPolicy,
+    taken: Sequence[Taken],
+    *,
+    careful: bool = True,
 ) -> set[UUID]:
-    """Process jobs that this transaction has taken; returns the accounts whose webhooks they are."""
+    """Process jobs that this transaction has taken; returns the accounts whose webhooks they are.
+
+    careful: under savepoints, so that an event that is refused fails alone. Without, it is the batch that is refused.
+    """
     if not taken:
         return set()
     failed: dict[UUID, Exception] = {}
     parsed = await _parse_all(connection, providers, taken, failed)
-    await _record_or_halve(connection, parsed, failed)
+    if careful:
+        await _record_or_halve(connection, parsed, failed)
+    else:
+        await _record_or_refuse(connection, parsed)
     for job in taken:
         if (error := failed.get(job.id)) is not None:
             log.warning("processing failed", job_id=str(job.id), reason=str(error))
@@ -63,20 +104,22 @@ async def process(
 
 
 async def _parse_all(
-    connection: Connection, providers: Providers, taken: Sequence[ClaimedJob], failed: dict[UUID, Exception]
+    connection: Connection, providers: Providers, taken: Sequence[Taken], failed: dict[UUID, Exception]
 ) -> list[tuple[ClaimedJob, Parsed]]:
     """Read and parse the jobs' events, in order; those that cannot be are in `failed` afterwards."""
-    wanted: list[tuple[ClaimedJob, UUID]] = []
+    wanted: list[tuple[Taken, UUID]] = []
     for job in taken:
         try:
             wanted.append((job, event_id_of(job)))
         except PermanentFailure as error:
             failed[job.id] = error
-    stored = await events.read(connection, [(event_id, job.organization_id) for job, event_id in wanted])
+    elsewhere = [(event_id, job.organization_id) for job, event_id in wanted if event_id != job.id]
+    stored = await events.read(connection, elsewhere)
     parsed: list[tuple[ClaimedJob, Parsed]] = []
     for job, event_id in wanted:
         try:
-            parsed.append((job, _parse(providers, stored.get(event_id))))
+            event = job.event if event_id == job.id else stored.get(event_id)
+            parsed.append((job, _parse(providers, event)))
         except Exception as error:  # a parser's mistake is this event's failure, not the batch's
             failed[job.id] = _without_content(error)
     return parsed
@@ -90,6 +133,25 @@ def _parse(providers: Providers, event: StoredEvent | None) -> Parsed:
     return Parsed(event, providers[event.provider].parse(event.payload_json))
 
 
+async def _record(connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]]) -> None:
+    results = await record(connection, [parsed for _, parsed in batch])
+    await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
+
+
+def _is_nobodys_fault(error: Exception) -> bool:
+    """Say whether another transaction was at the same rows, or the database went away: it is all tried again later."""
+    return is_away(error) or isinstance(error, asyncpg.TransactionRollbackError | asyncpg.UniqueViolationError)
+
+
+async def _record_or_refuse(connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]]) -> None:
+    try:
+        await _record(connection, batch)
+    except Exception as error:
+        if _is_nobodys_fault(error):
+            raise
+        raise _Refused(_without_content(error)) from None
+
+
 async def _record_or_halve(
     connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]], failed: dict[UUID, Exception]
 ) -> None:
@@ -98,12 +160,9 @@ async def _record_or_halve(
         return
     try:
         async with connection.transaction():
-            results = await record(connection, [parsed for _, parsed in batch])
-            await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
-    except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError):
-        raise  # another transaction was at the same rows: the whole one is tried again
+            await _record(connection, batch)
     except Exception as error:  # whatever it is, it must not hold up the neighbours
-        if is_away(error):
+        if _is_nobodys_fault(error):
             raise
         if len(batch) == 1:
             failed[batch[0][0].id] = _without_content(error)

@@ -6,7 +6,7 @@ this batch, or not there yet (then it is held). Nothing here commits.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -31,16 +31,20 @@ from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
 from hookline.services import conversations, facts, reconcile, send_failures
-from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in
+from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in, raise_mark
 from hookline.services.disconnect import REMOVED, note_removal
+from hookline.services.notices import recognize
 from hookline.store import accounts, held, messages, outbox
 from hookline.store.events import StoredEvent
-from hookline.store.held import HeldChange
+from hookline.store.held import HeldChange, Person
 from hookline.store.messages import Key, Message
 from hookline.store.outbox import Fact
 from hookline.store.pool import Connection
 
+Kind = TypeVar("Kind", bound=Item)
+
 _NOBODY = Contact()
+_NOTICES = (AccountItem, ContactItem)
 _held_decoder = msgspec.json.Decoder(StatusItem | EditItem | UnsendItem | MessageItem)
 
 
@@ -57,7 +61,7 @@ class _Entry(msgspec.Struct):
     event: StoredEvent
     position: int
     item: Item
-    known: bool  # an earlier processing of this event applied it
+    known: bool  # an earlier processing of this event applied it, or it is a notice that was told before
     row: Message | None = None
     outcome: Outcome = Outcome.APPLIED
     reason: str | None = None
@@ -87,10 +91,11 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     ]
     for order, entry in enumerate(entries):
         entry.order = order
-    await recording.add_messages([entry for entry in entries if isinstance(entry.item, MessageItem)])
+    await recording.add_messages(_of(entries, MessageItem))
     await recording.change_messages(entries)
-    await recording.move_watermarks([entry for entry in entries if isinstance(entry.item, WatermarkItem)])
-    await recording.note_accounts([entry for entry in entries if isinstance(entry.item, AccountItem)])
+    await recording.move_watermarks(_of(entries, WatermarkItem))
+    await _recognize(connection, entries)
+    await recording.note_accounts(_of(entries, AccountItem))
     recording.note_the_rest(entries)
     await conversations.note_people(connection, _notices(entries))
     recording.late += await send_failures.alert(connection, recording.failures, recording.now)
@@ -99,6 +104,11 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
     for entry in entries:
         results[entry.event.id].append(_result(entry))
     return results
+
+
+def _of(entries: Sequence[_Entry], kind: type[Kind]) -> list[tuple[_Entry, Kind]]:
+    """List the entries of one kind of item, each with its item."""
+    return [(entry, item) for entry in entries if isinstance(item := entry.item, kind)]
 
 
 async def settle_held(connection: Connection, keys: Iterable[Key]) -> None:
@@ -122,11 +132,11 @@ class _Recording:
         self.late: list[Fact] = []
         self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
 
-    async def add_messages(self, entries: Sequence[_Entry]) -> None:
+    async def add_messages(self, entries: Sequence[tuple[_Entry, MessageItem]]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
         first = self.first
-        for entry in entries:
-            entry.row = _row(entry, entry.item, self.now)  # type: ignore[arg-type]
+        for entry, item in entries:
+            entry.row = _row(entry, item, self.now)
             first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._name_own_side([entry.row for entry in first.values() if entry.row])
         await reconcile.own_echoes(self.connection, _echoes(first.values()))
@@ -135,12 +145,12 @@ class _Recording:
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
         )
         await conversations.note_messages(
-            self.connection, [(row, _person(first[key].item)) for key, row in self.added.items()]
+            self.connection, [(row, _said_of(first[key].item)) for key, row in self.added.items()]
         )
         for key, row in self.added.items():
             first[key].message_id = row.id
             first[key].facts.append(facts.message_added(row))
-        for entry in entries:
+        for entry, _ in entries:
             if entry.message_id is None:
                 entry.outcome = Outcome.DUPLICATE
 
@@ -174,16 +184,17 @@ class _Recording:
     async def change_messages(self, entries: Sequence[_Entry]) -> None:
         """Apply what refers to messages; hold what refers to one that is not there."""
         waiting = await held.take(self.connection, self.added)
-        changing = [(entry, target) for entry in entries if (target := _target(entry)) is not None]
+        changing = [(entry, *change) for entry in entries if (change := _change(entry)) is not None]
         known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
-        wanted = {target for _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
+        wanted = {target for _, _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
-        missing = [(one.event, one.item) for one, to in changing if to not in self.rows]
+        missing = [(one.event, one.item) for one, _, to in changing if to not in self.rows]
         self.rows |= await reconcile.by_callback(self.connection, _statuses(missing))
         for entry in known:
             self._meet_again(entry, self.rows.get(entry.key(entry.external_id or "")))
         await self.apply_held(waiting)
-        await held.add(self.connection, [_hold(entry, to) for entry, to in changing if not self._change(entry, to)])
+        unmet = [(entry, target) for entry, item, target in changing if not self._change(entry, item, target)]
+        await held.add(self.connection, [_hold(entry, target) for entry, target in unmet])
         await messages.update(self.connection, list(self.touched.values()))
 
     def _meet_again(self, entry: _Entry, original: Message | None) -> None:
@@ -204,16 +215,16 @@ class _Recording:
             item = _held_decoder.decode(one.change)
             self.late += self._apply(row, item)[1]
 
-    def _change(self, entry: _Entry, target: Key) -> bool:
+    def _change(self, entry: _Entry, item: Change, target: Key) -> bool:
         """Change the message that an entry refers to; False if it is not there."""
         row = self.rows.get(target)
         if row is None:
             return False
-        effect, told = self._apply(row, entry.item)  # type: ignore[arg-type]
+        effect, told = self._apply(row, item)
         # Nothing is told of a message before the message itself, should it come later in the batch.
         teller = self.first[target] if target in self.added else entry
         (teller if teller.order > entry.order else entry).facts.extend(told)
-        if not isinstance(entry.item, MessageItem):
+        if not isinstance(item, MessageItem):
             entry.outcome, entry.reason, entry.message_id = effect.outcome, effect.reason, row.id
         return True
 
@@ -227,30 +238,37 @@ class _Recording:
                 self.failures[row.connected_account_id] = (row, failure)
         return effect, [_fact(row, item, self.now)] if effect.moved else []
 
-    async def move_watermarks(self, entries: Sequence[_Entry]) -> None:
+    async def move_watermarks(self, entries: Sequence[tuple[_Entry, WatermarkItem]]) -> None:
         """Move everything sent up to a moment; it is also noted for messages that we learn of later."""
-        for entry in entries:
-            item: WatermarkItem = entry.item  # type: ignore[assignment]
-            account = entry.event.connected_account_id
-            raised = await held.raise_watermark(
-                self.connection, entry.event.organization_id, account, item.contact, item.status, item.until
-            )
-            rows = await messages.lock_sent_before(
-                self.connection, account, item.contact, item.until, BELOW[item.status]
-            )
-            for row in rows:
-                entry.facts += self._apply(row, _status_by_watermark(row, item.status, item.until))[1]
-            await messages.update(self.connection, rows)
-            if not rows:
-                entry.outcome = Outcome.HELD if raised else Outcome.DUPLICATE
+        known = await held.watermarks(self.connection, [_person(entry, item) for entry, item in entries])
+        raised: dict[Person, tuple[str, datetime | None, datetime | None]] = {}
+        until: dict[Person, datetime] = {}
+        for entry, item in entries:
+            person = _person(entry, item)
+            until[person] = max(item.until, until.get(person, item.until))
+            if raise_mark(known, person, item):
+                raised[person] = (entry.event.organization_id, *known[person])
+                entry.outcome = Outcome.HELD
+            else:
+                entry.outcome = Outcome.DUPLICATE
+        sent = await messages.lock_sent_before(self.connection, until, BELOW[MessageStatus.READ])
+        moved: dict[UUID, Message] = {}
+        for entry, item in entries:
+            for row in sent.get(_person(entry, item), ()):
+                if row.sent_at is not None and row.sent_at <= item.until and row.status in BELOW[item.status]:
+                    entry.outcome = Outcome.APPLIED
+                    entry.facts += self._apply(row, _status_by_watermark(row, item.status, item.until))[1]
+                    moved[row.id] = row
+        await messages.update(self.connection, list(moved.values()))
+        await held.raise_watermarks(self.connection, raised)
 
-    async def note_accounts(self, entries: Sequence[_Entry]) -> None:
+    async def note_accounts(self, entries: Sequence[tuple[_Entry, AccountItem]]) -> None:
         """Merge what the platform said of accounts into their metadata, and tell it."""
-        stating = {entry.event.connected_account_id for entry in entries if _account_item(entry).metadata}
+        stating = {entry.event.connected_account_id for entry, item in entries if item.metadata}
         known = await accounts.lock(self.connection, sorted(stating)) if stating else {}
         merged: dict[UUID, dict[str, Any]] = {}
-        for entry in entries:
-            item, event = _account_item(entry), entry.event
+        for entry, item in entries:
+            event = entry.event
             if entry.known:
                 entry.outcome = Outcome.DUPLICATE
                 continue
@@ -291,7 +309,7 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
     return [one.kind if one.outcome in done else None for one in results]
 
 
-def _person(item: Item) -> Contact:
+def _said_of(item: Item) -> Contact:
     """What a message says of the person on the other side."""
     return item.contact if isinstance(item, MessageItem) else _NOBODY
 
@@ -311,18 +329,25 @@ def _notices(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, ContactItem]]
     return [(entry.event, entry.item) for entry in entries if isinstance(entry.item, ContactItem) and not entry.known]
 
 
-def _account_item(entry: _Entry) -> AccountItem:
-    assert isinstance(entry.item, AccountItem)  # noqa: S101 - the caller has filtered
-    return entry.item
+async def _recognize(connection: Connection, entries: Sequence[_Entry]) -> None:
+    """Know the notices that the platform delivers again."""
+    unknown: list[_Entry] = []
+    said: list[tuple[StoredEvent, AccountItem | ContactItem]] = []
+    for entry in entries:
+        if isinstance(entry.item, _NOTICES) and not entry.known:
+            unknown.append(entry)
+            said.append((entry.event, entry.item))
+    for entry, known in zip(unknown, await recognize(connection, said), strict=True):
+        entry.known = known
 
 
-def _target(entry: _Entry) -> Key | None:
-    """Name the message that an item changes, if it does: a reaction that is known already does not."""
+def _change(entry: _Entry) -> tuple[Change, Key] | None:
+    """Name what an item changes, and which message, if it does: a reaction that is known already does not."""
     match entry.item:
-        case StatusItem() | EditItem() | UnsendItem():
-            return entry.key(entry.item.external_id)
-        case MessageItem(reacts_to=str() as external_id) if entry.outcome is Outcome.APPLIED:
-            return entry.key(external_id)
+        case (StatusItem() | EditItem() | UnsendItem()) as item:
+            return item, entry.key(item.external_id)
+        case MessageItem(reacts_to=str() as external_id) as item if entry.outcome is Outcome.APPLIED:
+            return item, entry.key(external_id)
     return None
 
 
@@ -338,6 +363,10 @@ def _hold(entry: _Entry, target: Key) -> HeldChange:
         external_id=target[1],
         change=to_json(entry.item),
     )
+
+
+def _person(entry: _Entry, item: WatermarkItem) -> Person:
+    return entry.event.connected_account_id, item.contact
 
 
 def _status_by_watermark(row: Message, status: MessageStatus, until: datetime) -> StatusItem:
@@ -378,7 +407,7 @@ def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
         text=item.text,
         status=MessageStatus.RECEIVED if inbound else status,
         sent_at=item.sent_at,
-        failed_at=item.sent_at if status is MessageStatus.FAILED else None,
+        failed_at=(item.sent_at or now) if status is MessageStatus.FAILED else None,
         error_code=item.error_code,
         error_text=item.error_text,
         reply_to=item.reply_to,
@@ -397,5 +426,5 @@ def _result(entry: _Entry) -> ItemResult:
         external_id=entry.external_id,
         outcome=entry.outcome,
         reason=entry.reason,
-        message_id=str(entry.message_id) if entry.message_id else None,
+        message_id=entry.message_id,
     )

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -11,14 +12,29 @@ from hookline.services.presence import LEASE
 from hookline.services.prune import Retention, prune_a_little
 from hookline.services.record import settle_held
 from hookline.services.refresh import enqueue_due
-from hookline.store import accounts, claims, events, flows, held, paces, pauses, secrets, workers
+from hookline.store import (
+    accounts,
+    claims,
+    events,
+    flows,
+    held,
+    messages,
+    notices,
+    paces,
+    pauses,
+    secrets,
+    workers,
+)
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
 FORGET_PERCENT = 1.0
+# The platforms deliver again for up to seven days (protocol reference 1.4).
+REDELIVERED_FOR = timedelta(days=8)
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
 RETURN_BATCH = 2000
+SORT_IN_SECONDS = 1.0
 STRAYS = 500
 # By then no claim of a worker that is gone can still be on its way: the server has ended its transaction.
 _FORGET_WORKERS_AFTER = timedelta(minutes=2)
@@ -34,12 +50,14 @@ async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Rete
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
-    that connected since, matches held changes whose message is there, lets what waited in vain expire, has tokens that
-    are due looked after, forgets connections that nobody ended, and prunes a little. Each is a transaction of its own:
-    one that fails is logged, and the others go on.
+    that connected since, matches held changes whose message is there, lets what waited in vain expire, keeps the
+    search's index in order, has tokens that are due looked after, forgets connections that nobody ended, and prunes a
+    little. Each is a transaction of its own: one that fails is logged, and the others go on.
     """
     more = False
-    for place, step in enumerate((_rescue, _adopt, _settle, _expire, _bring_back, _tend_tokens, _forget_flows)):
+    for place, step in enumerate(
+        (_rescue, _adopt, _settle, _expire, _bring_back, _tend_tokens, _forget_flows, _sort_in)
+    ):
         try:
             more |= await _alone(pool, place, step, unowned_for)
         except Exception as error:  # whatever it is, the rescue of the next round must not depend on it
@@ -84,6 +102,13 @@ async def _bring_back(connection: Connection, _: timedelta) -> bool:
     return bool(owners)
 
 
+async def _sort_in(connection: Connection, _: timedelta) -> bool:
+    """While much comes in there is always more to sort: for a moment only, the next rescue must not wait for it."""
+    with suppress(asyncpg.QueryCanceledError):
+        await messages.sort_in(connection, SORT_IN_SECONDS)
+    return False
+
+
 async def _adopt(connection: Connection, _: timedelta) -> bool:
     adopted = await events.adopt_unowned(connection, ADOPT_BATCH)
     if adopted:
@@ -101,6 +126,7 @@ async def _settle(connection: Connection, _: timedelta) -> bool:
 async def _expire(connection: Connection, unowned_for: timedelta) -> bool:
     await held.expire(connection, unowned_for, EXPIRE_BATCH)
     await paces.forget_pairs(connection, FORGET_PERCENT)
+    await notices.forget(connection, REDELIVERED_FOR, EXPIRE_BATCH)
     expired = await events.expire_unowned(connection, unowned_for, EXPIRE_BATCH)
     if expired:
         log.warning("unowned webhook events expired", events=expired)

@@ -219,10 +219,12 @@ async def close_routes(connection: Connection, account_id: UUID) -> None:
     await connection.execute(_CLOSE_ROUTES, account_id)
 
 
-_TOUCH = """
+TOUCH_SECONDS = 10
+_TOUCH = f"""
 UPDATE connected_accounts SET last_webhook_at = now()
-WHERE id = ANY ($1::uuid[]) AND (last_webhook_at IS NULL OR last_webhook_at < now() - interval '10 seconds')
-"""
+WHERE id = ANY ($1::uuid[])
+  AND (last_webhook_at IS NULL OR last_webhook_at < now() - interval '{TOUCH_SECONDS} seconds')
+"""  # noqa: S608 - constants only
 
 
 async def touch(connection: Connection, account_ids: Iterable[UUID]) -> None:

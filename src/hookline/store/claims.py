@@ -17,6 +17,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.endings import fail, finish, give_back, let_follow, release, rescue
+from hookline.store.events import StoredEvent
 from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
 from hookline.store.lanes import (
     ALL_LANES,
@@ -38,6 +39,7 @@ __all__ = [
     "Claim",
     "Claimed",
     "Run",
+    "Taken",
     "claim",
     "claim_one",
     "fail",
@@ -238,6 +240,12 @@ def _claim_from(record: Any, unrecorded: list[ClaimedJob]) -> Claim:
     )
 
 
+class Taken(ClaimedJob, frozen=True, kw_only=True):
+    """A webhook's job that is taken. event: the event of the same id, which nearly always is the one that it names."""
+
+    event: StoredEvent | None
+
+
 # No webhook holds another: none is ever claimed beyond its transaction, and one that waits for a retry lets others go.
 # Only while somebody is paused or resumed it is asked whether an earlier one of the key is still put aside.
 _TAKE = f"""
@@ -259,11 +267,15 @@ taken AS (
     RETURNING j.id, j.organization_id, j.seq, j.job_type, j.payload_json, j.attempts, j.max_attempts, j.ordering_key,
               j.lease
 )
-SELECT t.*, (SELECT count(*) FROM paused) AS put_aside FROM (VALUES (1)) AS one LEFT JOIN taken t ON true
+SELECT t.*, (SELECT count(*) FROM paused) AS put_aside,
+       e.connected_account_id, e.provider, e.payload_json AS payload, e.received_at, e.result
+FROM (VALUES (1)) AS one
+LEFT JOIN taken t ON true
+LEFT JOIN webhook_events e ON e.organization_id = t.organization_id AND e.id = t.id
 """  # noqa: S608
 
 
-async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None) -> list[ClaimedJob]:
+async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None) -> list[Taken]:
     """Take about `limit` due webhook jobs, in order of seq, as DONE: the caller's transaction is the claim.
 
     Their lanes stay locked until it ends; jobs whose event fails are put back by `fail` before it commits. What belongs
@@ -285,8 +297,21 @@ async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None
 _DONE = IntegrationJobStatus.DONE
 
 
-def _taken_from(record: Any) -> ClaimedJob:
-    return ClaimedJob(
+def _taken_from(record: Any) -> Taken:
+    event = (
+        StoredEvent(
+            id=record[0],
+            organization_id=record[1],
+            connected_account_id=record[10],
+            provider=_PROVIDERS[record[11]],
+            payload_json=record[12],
+            received_at=record[13],
+            result=record[14],
+        )
+        if record[11] is not None
+        else None
+    )
+    return Taken(
         id=record[0],
         organization_id=record[1],
         seq=record[2],
@@ -297,6 +322,7 @@ def _taken_from(record: Any) -> ClaimedJob:
         max_attempts=record[6],
         ordering_key=record[7],
         lease=record[8],
+        event=event,
     )
 
 

@@ -9,103 +9,9 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Signature, WebhookEventStatus
-from hookline.store.arrays import columns
+from hookline.store.arrays import joined
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
-
-
-class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part about to be stored. The job that will process it gets the same id.
-
-    latest: it names no account and goes to the provider's latest connected one, of `organization_id` if that is named
-    (development's generic envelope).
-    body: bytes that are no JSON.
-    status: PENDING, or how it ended already (nobody's, malformed); only PENDING ones are routed and get a job.
-    """
-
-    id: UUID
-    provider: IntegrationProvider
-    event_type: str
-    payload_json: str | None = None
-    address: str | None = None
-    fallback_address: str | None = None
-    external_account_id: str | None = None
-    contact: str | None = None
-    ordering: str
-    organization_id: str | None = None
-    latest: bool = False
-    signature: Signature
-    status: WebhookEventStatus
-    received_at: datetime
-    result: str | None = None
-    error: str | None = None
-    body: bytes | None = None
-
-
-# Routing, the event and its job in one statement. The batch travels as one JSON text, of our own making, in which a
-# payload is a string: one call writes it, where arrays cost the API process a check of every element. An address that
-# several accounts answer to makes an event for each: the first keeps the part's id, the others get siblings of it.
-_INGEST = """
-WITH part AS MATERIALIZED (
-    SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (
-        id uuid, provider text, event_type text, payload_json text, address text, fallback_address text,
-        external_account_id text, contact text, ordering text, organization_id text, latest boolean, signature text,
-        status text, received_at timestamptz, result text, error text, body text)
-    ) WITH ORDINALITY AS p(
-        id, provider, event_type, payload_json, address, fallback_address, external_account_id, contact,
-        ordering, claimed_organization, latest, signature, status, received_at, result, error, body, position)
-),
-routed AS MATERIALIZED (
-    SELECT p.*, r.connected_account_id, r.organization_id,
-           CASE WHEN row_number() OVER (PARTITION BY p.id ORDER BY r.connected_account_id) = 1 THEN p.id
-                ELSE sibling_id(p.id, r.connected_account_id) END AS own_id
-    FROM part p
-    LEFT JOIN LATERAL (
-        SELECT a.connected_account_id, a.organization_id FROM account_routes a
-        WHERE a.provider = p.provider AND a.address = p.address AND a.live
-        UNION ALL
-        SELECT a.connected_account_id, a.organization_id FROM account_routes a
-        WHERE p.fallback_address IS NOT NULL AND a.provider = p.provider AND a.address = p.fallback_address AND a.live
-          AND NOT EXISTS (
-              SELECT FROM account_routes b WHERE b.provider = p.provider AND b.address = p.address AND b.live)
-        UNION ALL
-        (SELECT a.connected_account_id, a.organization_id FROM account_routes a
-         WHERE p.latest AND a.provider = p.provider AND a.live
-           AND (p.claimed_organization IS NULL OR a.organization_id = p.claimed_organization)
-         ORDER BY a.connected_at DESC LIMIT 1)
-    ) AS r ON p.status = 'PENDING'
-),
-event AS (
-    INSERT INTO webhook_events (
-        id, organization_id, connected_account_id, provider, event_type, payload_json, body, address, fallback_address,
-        external_account_id, contact, ordering, signature, status, result, error, received_at, processed_at)
-    SELECT own_id, organization_id, connected_account_id, provider, event_type, payload_json::json,
-           decode(body, 'base64'), address, fallback_address, external_account_id, contact, ordering, signature,
-           status, result::json, error, received_at, CASE WHEN status = 'PENDING' THEN NULL ELSE received_at END
-    FROM routed
-),
-job AS (
-    INSERT INTO integration_jobs (
-        id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
-    SELECT own_id, organization_id, provider, 'PROCESS_WEBHOOK', ('{"webhookEventId":"' || own_id || '"}')::json,
-           connected_account_id, 'in:' || connected_account_id || ':' || ordering,
-           job_lane('PROCESS_WEBHOOK', organization_id, 'in:' || connected_account_id || ':' || ordering)
-    FROM routed WHERE connected_account_id IS NOT NULL
-    ORDER BY position, connected_account_id
-)
-SELECT count(*) FILTER (WHERE status = 'PENDING' AND connected_account_id IS NULL) FROM routed
-"""
-
-
-_encode_batch = msgspec.json.Encoder().encode
-
-
-async def ingest(connection: Connection, events: Sequence[NewEvent]) -> int:
-    """Route and store events with their jobs, in one statement (and so, outside a transaction, one commit).
-
-    Returns the number of events that nobody owns yet.
-    """
-    return int(await connection.fetchval(_INGEST, _encode_batch(events).decode()))
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +28,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 _READ = """
 SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_json, e.received_at, e.result
-FROM unnest($1::uuid[], $2::text[]) AS c(id, organization_id)
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS c(id, organization_id)
 JOIN webhook_events e ON e.id = c.id AND e.organization_id = c.organization_id
 """
 _PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
@@ -130,7 +36,10 @@ _PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
 
 async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> dict[UUID, StoredEvent]:
     """Read events by (id, organization); what is not there, or another organization's, is left out."""
-    records: Sequence[Any] = await connection.fetch(_READ, [one for one, _ in wanted], [owner for _, owner in wanted])
+    if not wanted:
+        return {}
+    columns = joined([str(one) for one, _ in wanted], [owner for _, owner in wanted])
+    records: Sequence[Any] = await connection.fetch(_READ, *columns)
     return {
         record[0]: StoredEvent(
             id=record[0],
@@ -148,7 +57,10 @@ async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> di
 _FINISH = """
 UPDATE webhook_events e
 SET status = c.status, result = c.result::json, error = c.error, processed_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS c(id, organization_id, status, result, error)
+FROM unnest(
+    string_to_array($2, $1)::uuid[], string_to_array($3, $1), string_to_array($4, $1), string_to_array($5, $1),
+    string_to_array($6, $1, '')
+) AS c(id, organization_id, status, result, error)
 WHERE e.organization_id = c.organization_id AND e.id = c.id
 """
 
@@ -165,8 +77,16 @@ class Ending(msgspec.Struct, frozen=True):
 
 async def finish(connection: Connection, endings: Sequence[Ending]) -> None:
     """Record what became of events."""
-    if endings:
-        await connection.execute(_FINISH, *columns(endings, Ending.__struct_fields__))
+    if not endings:
+        return
+    columns = joined(
+        [str(one.id) for one in endings],
+        [one.organization_id for one in endings],
+        [one.status for one in endings],
+        [one.result for one in endings],
+        [one.error or "" for one in endings],
+    )
+    await connection.execute(_FINISH, *columns)
 
 
 _FAIL = """
@@ -294,9 +214,12 @@ async def reopen(connection: Connection, organization_id: str, event_id: UUID) -
     return await connection.fetchval(_REOPEN, organization_id, event_id) is not None
 
 
+# The address of an event that names no account, before the organization that it names, if it names one.
+LATEST = "latest:"
+
 # An unowned event goes to the account that answers to its address now, unless another organization ever did. Only
 # routes opened a short while ago are asked (`adopts`): later events are routed as they come.
-_ADOPT = """
+_ADOPT = f"""
 WITH candidate AS MATERIALIZED (
     SELECT e.id AS event_id, a.connected_account_id, a.organization_id, a.address
     FROM account_routes a
@@ -308,6 +231,12 @@ WITH candidate AS MATERIALIZED (
     JOIN webhook_events e ON e.provider = a.provider AND e.fallback_address = a.address
     WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING'
       AND NOT EXISTS (SELECT FROM account_routes b WHERE b.provider = e.provider AND b.address = e.address AND b.live)
+    UNION ALL
+    (SELECT DISTINCT ON (e.id) e.id, a.connected_account_id, a.organization_id, e.address
+     FROM account_routes a
+     JOIN webhook_events e ON e.provider = a.provider AND e.address IN ('{LATEST}', '{LATEST}' || a.organization_id)
+     WHERE a.live AND a.adopts AND e.organization_id IS NULL AND e.status = 'PENDING' AND e.external_account_id IS NULL
+     ORDER BY e.id, a.connected_at DESC, a.connected_account_id)
 ),
 chosen AS MATERIALIZED (
     SELECT event_id FROM candidate GROUP BY event_id ORDER BY event_id LIMIT $1
@@ -339,13 +268,13 @@ job AS (
     INSERT INTO integration_jobs (
         id, organization_id, provider, job_type, payload_json, connected_account_id, ordering_key, lane)
     SELECT id_of_moment(sibling_id(id, account), now()), organization, provider, 'PROCESS_WEBHOOK',
-           ('{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}')::json,
+           ('{{"webhookEventId":"' || CASE WHEN copy = 1 THEN id ELSE sibling_id(id, account) END || '"}}')::json,
            account, 'in:' || account || ':' || ordering,
            job_lane('PROCESS_WEBHOOK', organization, 'in:' || account || ':' || ordering)
     FROM adopted ORDER BY received_at, id, copy
 )
 SELECT count(*) FROM adopted
-"""
+"""  # noqa: S608 - constants only
 
 
 async def adopt_unowned(connection: Connection, limit: int) -> int:

@@ -1,15 +1,14 @@
 """The tables held_changes and contact_watermarks: what was said of messages that are not there yet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from hookline.domain.message import MessageStatus
 from hookline.store.arrays import columns
-from hookline.store.messages import Key
+from hookline.store.messages import BY_KEY, Key, joined_keys
 from hookline.store.pool import Connection
 
 
@@ -41,7 +40,7 @@ async def add(connection: Connection, changes: Sequence[HeldChange]) -> None:
 
 _TAKE = """
 DELETE FROM held_changes h
-USING unnest($1::uuid[], $2::text[]) AS k(account, external_id)
+USING unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
 WHERE h.connected_account_id = k.account AND h.external_id = k.external_id
 RETURNING h.webhook_event_id, h.position, h.organization_id, h.connected_account_id, h.external_id, h.change
 """
@@ -52,23 +51,26 @@ async def take(connection: Connection, keys: Iterable[Key]) -> list[HeldChange]:
     pairs = sorted(set(keys))
     if not pairs:
         return []
-    records: Sequence[Any] = await connection.fetch(_TAKE, [a for a, _ in pairs], [e for _, e in pairs])
+    records: Sequence[Any] = await connection.fetch(_TAKE, *joined_keys(pairs))
     changes = [HeldChange(**dict(record)) for record in records]
     return sorted(changes, key=lambda change: (change.webhook_event_id, change.position))
 
 
-_MATCHED = """
-SELECT h.connected_account_id, h.external_id FROM held_changes h
-JOIN messages m ON m.connected_account_id = h.connected_account_id AND m.external_id = h.external_id
-WHERE h.created_at > now() - interval '5 minutes'
+_MATCHED = f"""
+SELECT k.account, k.external_id
+FROM (
+    SELECT connected_account_id AS account, external_id FROM held_changes
+    WHERE created_at > now() - interval '5 minutes'
+) AS k
+JOIN messages m ON {BY_KEY}
 LIMIT $1
-"""
+"""  # noqa: S608 - constants only
 
 
 async def matched(connection: Connection, limit: int) -> list[Key]:
     """List recently held changes whose message is there after all: the two were committed at the same moment."""
     records = await connection.fetch(_MATCHED, limit)
-    return [(record["connected_account_id"], record["external_id"]) for record in records]
+    return [(record[0], record[1]) for record in records]
 
 
 _EXPIRE = """
@@ -82,30 +84,8 @@ async def expire(connection: Connection, older_than: timedelta, limit: int) -> N
     await connection.execute(_EXPIRE, older_than, limit)
 
 
-_RAISE_WATERMARK = """
-INSERT INTO contact_watermarks AS w (connected_account_id, contact, organization_id, delivered_until, read_until)
-VALUES ($1, $2, $3, CASE WHEN $4 = 'DELIVERED' THEN $5::timestamptz END, CASE WHEN $4 = 'READ' THEN $5::timestamptz END)
-ON CONFLICT (connected_account_id, contact) DO UPDATE SET
-    delivered_until = greatest(w.delivered_until, excluded.delivered_until),
-    read_until = greatest(w.read_until, excluded.read_until)
-WHERE w.delivered_until IS DISTINCT FROM greatest(w.delivered_until, excluded.delivered_until)
-   OR w.read_until IS DISTINCT FROM greatest(w.read_until, excluded.read_until)
-RETURNING 1
-"""
-
-
-async def raise_watermark(
-    connection: Connection,
-    organization_id: str,
-    account_id: UUID,
-    contact: str,
-    status: MessageStatus,
-    until: datetime,
-) -> bool:
-    """Note that everything up to `until` reached a contact with `status`; False if that was known."""
-    raised = await connection.fetchval(_RAISE_WATERMARK, account_id, contact, organization_id, status, until)
-    return raised is not None
-
+Person = tuple[UUID, str]  # (connected account, contact)
+Marks = tuple[datetime | None, datetime | None]  # up to when messages were (delivered, read)
 
 _WATERMARKS = """
 SELECT w.connected_account_id, w.contact, w.delivered_until, w.read_until
@@ -114,15 +94,29 @@ JOIN contact_watermarks w ON w.connected_account_id = k.account AND w.contact = 
 """
 
 
-async def watermarks(
-    connection: Connection, contacts: Iterable[tuple[UUID, str]]
-) -> dict[tuple[UUID, str], tuple[datetime | None, datetime | None]]:
-    """Read up to when each contact's messages were (delivered, read), where that was told as a moment."""
-    pairs = sorted(set(contacts))
+async def watermarks(connection: Connection, people: Iterable[Person]) -> dict[Person, Marks]:
+    """Read up to when each person's messages were (delivered, read), where that was told as a moment."""
+    pairs = sorted(set(people))
     if not pairs:
         return {}
-    records = await connection.fetch(_WATERMARKS, [a for a, _ in pairs], [c for _, c in pairs])
-    return {
-        (record["connected_account_id"], record["contact"]): (record["delivered_until"], record["read_until"])
-        for record in records
-    }
+    records = await connection.fetch(_WATERMARKS, [account for account, _ in pairs], [contact for _, contact in pairs])
+    return {(record[0], record[1]): (record[2], record[3]) for record in records}
+
+
+_RAISE_WATERMARKS = """
+INSERT INTO contact_watermarks AS w (connected_account_id, contact, organization_id, delivered_until, read_until)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+ON CONFLICT (connected_account_id, contact) DO UPDATE SET
+    delivered_until = greatest(w.delivered_until, excluded.delivered_until),
+    read_until = greatest(w.read_until, excluded.read_until)
+"""
+
+
+async def raise_watermarks(
+    connection: Connection, raised: Mapping[Person, tuple[str, datetime | None, datetime | None]]
+) -> None:
+    """Note up to when people's messages were delivered and read: (organization, delivered, read) each."""
+    if not raised:
+        return
+    rows = [(*person, *values) for person, values in sorted(raised.items())]
+    await connection.execute(_RAISE_WATERMARKS, *map(list, zip(*rows, strict=True)))

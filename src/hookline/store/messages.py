@@ -1,6 +1,6 @@
 """The table messages: the log of everything said, in and out, by the platform's id at most once an account."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Origin
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
-from hookline.store.arrays import columns
+from hookline.store.arrays import columns, joined
 from hookline.store.pages import Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -62,11 +62,20 @@ def _message(record: Any) -> Message:
 
 Key = tuple[UUID, str]  # (connected account, the platform's id of the message)
 
-_KNOWN = """
+
+def joined_keys(keys: Collection[Key]) -> tuple[str, ...]:
+    """Write keys as a separator and two texts (see arrays.py)."""
+    return joined([str(account) for account, _ in keys], [external_id for _, external_id in keys])
+
+
+# IS TRUE keeps the comparison from any index that begins with the account: only the one by external id is left.
+BY_KEY = "m.external_id = k.external_id AND (m.connected_account_id = k.account) IS TRUE"
+
+_KNOWN = f"""
 SELECT m.connected_account_id, m.external_id
-FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
-JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
-"""
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
+JOIN messages m ON {BY_KEY}
+"""  # noqa: S608 - constants only, here and below
 
 
 # What changes a message comes later; the columns of that start empty.
@@ -83,7 +92,7 @@ async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Ke
     """
     if not rows:
         return {}
-    records = await connection.fetch(_KNOWN, [account for account, _ in rows], [external for _, external in rows])
+    records = await connection.fetch(_KNOWN, *joined_keys(rows))
     known = {(record[0], record[1]) for record in records}
     added = {key: row for key, row in sorted(rows.items()) if key not in known}
     if added:
@@ -93,10 +102,10 @@ async def insert(connection: Connection, rows: Mapping[Key, Message]) -> dict[Ke
 
 _LOCK = f"""
 SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
-FROM unnest($1::uuid[], $2::text[]) AS k(account, external_id)
-JOIN messages m ON m.connected_account_id = k.account AND m.external_id = k.external_id
+FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS k(account, external_id)
+JOIN messages m ON {BY_KEY}
 ORDER BY m.id FOR UPDATE OF m
-"""  # noqa: S608 - constants only
+"""  # noqa: S608
 
 
 async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message]:
@@ -104,7 +113,7 @@ async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message
     pairs = sorted(set(keys))
     if not pairs:
         return {}
-    records = await connection.fetch(_LOCK, [account for account, _ in pairs], [external for _, external in pairs])
+    records = await connection.fetch(_LOCK, *joined_keys(pairs))
     return {(record["connected_account_id"], record["external_id"]): _message(record) for record in records}
 
 
@@ -138,18 +147,26 @@ async def update(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 _LOCK_SENT_BEFORE = f"""
-SELECT {_COLUMNS} FROM messages
-WHERE connected_account_id = $1 AND contact = $2 AND direction = 'OUTBOUND' AND sent_at <= $3 AND status = ANY ($4)
-ORDER BY id FOR UPDATE
+SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS k(account, contact, until)
+JOIN messages m ON m.connected_account_id = k.account AND m.contact = k.contact
+WHERE m.direction = 'OUTBOUND' AND m.sent_at <= k.until AND m.status = ANY ($4)
+ORDER BY m.id FOR UPDATE OF m
 """  # noqa: S608
 
 
 async def lock_sent_before(
-    connection: Connection, account_id: UUID, contact: str, until: datetime, statuses: Sequence[MessageStatus]
-) -> list[Message]:
-    """Lock and read what was sent to a contact up to a moment and is in one of these statuses."""
-    records = await connection.fetch(_LOCK_SENT_BEFORE, account_id, contact, until, list(statuses))
-    return [_message(record) for record in records]
+    connection: Connection, until: Mapping[tuple[UUID, str], datetime], statuses: Sequence[MessageStatus]
+) -> dict[tuple[UUID, str], list[Message]]:
+    """Lock and read what was sent to people (account, contact) up to a moment each, and is in one of these statuses."""
+    if not until:
+        return {}
+    accounts, contacts = [account for account, _ in until], [contact for _, contact in until]
+    records = await connection.fetch(_LOCK_SENT_BEFORE, accounts, contacts, list(until.values()), list(statuses))
+    found: dict[tuple[UUID, str], list[Message]] = {}
+    for row in map(_message, records):
+        found.setdefault((row.connected_account_id, row.contact or ""), []).append(row)
+    return found
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +176,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     account_id: UUID | None = None
-    provider: str | None = None
-    direction: str | None = None
+    account_ids: list[UUID] | None = None
+    provider: IntegrationProvider | None = None
+    direction: MessageDirection | None = None
     contact: str | None = None
-    type: str | None = None
-    status: str | None = None
+    type: MessageType | None = None
+    status: MessageStatus | None = None
     external_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -193,6 +211,7 @@ _LISTED = Listed(
     "messages",
     {
         "account_id": "connected_account_id = {}",
+        "account_ids": "connected_account_id = ANY ({}::uuid[])",
         "provider": "provider = {}",
         "direction": "direction = {}",
         "contact": _OF_ACCOUNTS + "contact = {}",
@@ -203,13 +222,22 @@ _LISTED = Listed(
         "until": "created_at < {}",
         "text": "strpos(lower(text), lower({})) > 0",
     },
+    # By messages_failed; statuses are in no index, as their updates then touch none.
+    implied={MessageStatus.FAILED: "failed_at IS NOT NULL"},
 )
+
+
+_ACCOUNTS_OF = "SELECT id FROM connected_accounts WHERE organization_id = $1 AND provider = $2"
 
 
 async def list_page(
     connection: Connection, organization_id: str, chosen: Filter, *, before: UUID | None, limit: int
 ) -> list[Message]:
     """List an organization's messages, newest first, before the message `before`."""
+    if chosen.provider is not None:
+        # With the accounts named, statistics tell whether theirs are few, to be read by account, or many.
+        accounts = await connection.fetch(_ACCOUNTS_OF, organization_id, chosen.provider)
+        chosen = msgspec.structs.replace(chosen, account_ids=[record[0] for record in accounts])
     records = await fetch_page(
         connection, _LISTED, _COLUMNS, chosen, organization_id=organization_id, before=before, limit=limit
     )
@@ -247,3 +275,17 @@ async def search_page(
         chosen.until,
     )
     return [_message(record) for record in records]
+
+
+_PATIENCE = "SELECT set_config('statement_timeout', $1, true)"
+_SORT_IN = "SELECT gin_clean_pending_list('messages_search')"
+
+
+async def sort_in(connection: Connection, seconds: float) -> None:
+    """Sort what the search's index has gathered into it, so that neither a batch nor a search has to (as the owner).
+
+    Needs a transaction. What is sorted stays so, whatever becomes of the transaction.
+    Raises: asyncpg.QueryCanceledError, if there is still more after so many seconds.
+    """
+    await connection.execute(_PATIENCE, f"{int(seconds * 1000)}")
+    await connection.execute(_SORT_IN)

@@ -32,12 +32,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 class Listed(msgspec.Struct, frozen=True):
     """A table of an organization's rows: SQL conditions by the filter's names, with {} for the value.
 
-    indexed: the statuses of which there is an index by organization, provider and id.
+    indexed: the statuses of which there is an index by organization, provider and id. implied: what else holds of rows
+    with a value, where an index of few rows says that instead.
     """
 
     table: str
     conditions: Mapping[str, str]
     indexed: frozenset[StrEnum] = frozenset()
+    implied: Mapping[StrEnum, str] = {}
 
 
 async def fetch_page(
@@ -88,6 +90,8 @@ def conditions(listed: Listed, chosen: Any, organization_id: str) -> tuple[str, 
     for name, value in _values(listed, chosen):
         if isinstance(value, StrEnum):  # a literal: it proves the predicate of a partial index to every plan
             clauses.append(listed.conditions[name].format(f"'{value.value}'"))
+            if value in listed.implied:
+                clauses.append(listed.implied[value])
         else:
             arguments.append(value)
             clauses.append(listed.conditions[name].format(f"${len(arguments)}"))

@@ -134,7 +134,7 @@ WITH bounds AS MATERIALIZED (
     ) AS newest
     CROSS JOIN LATERAL (
         SELECT count(*) AS waiting FROM (
-            SELECT FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING' LIMIT $1 + 1) AS first
+            SELECT FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING' LIMIT $1 + 1) AS few
     ) AS n
 ),
 stray AS MATERIALIZED (

@@ -53,6 +53,9 @@ _BY_INDEX = {
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
 }
+# What people ask is planned for what they ask: a large account's list is read another way than a small one's, and a
+# plan that is kept would be for neither.
+_AS_ASKED = {"plan_cache_mode": "force_custom_plan"}
 
 _SET_ORGANIZATION = "SELECT set_config('hookline.organization_id', $1, true)"
 
@@ -83,8 +86,7 @@ async def open_pool(
     }
     if role is not None:
         server_settings["role"] = role
-    if batches:
-        server_settings |= _BY_INDEX
+    server_settings |= _BY_INDEX if batches else _AS_ASKED
     options: dict[str, Any] = {"server_settings": server_settings, "command_timeout": statement_seconds + 5}
     pool = Pool(
         database_url,

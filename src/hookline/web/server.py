@@ -11,8 +11,9 @@ import uvicorn
 
 from hookline.bootstrap import ApiContext
 from hookline.web.app import create_api
+from hookline.web.direct import direct_protocol
 from hookline.web.listener import listen
-from hookline.web.protocol import JoinedWritesProtocol
+from hookline.web.reception import Reception
 from hookline.web.webhooks import Receive, Scope, Send, WebhookIngress, is_webhook
 
 # How long a stop waits for requests in flight; a webhook is answered within a few milliseconds.
@@ -23,9 +24,9 @@ log = structlog.get_logger(__name__)
 AsgiApplication = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-def create_app(context: ApiContext) -> AsgiApplication:
+def create_app(context: ApiContext, reception: Reception) -> AsgiApplication:
     """Put the ingress in front of the API: what it answers never passes the API's middleware."""
-    ingress = WebhookIngress(context)
+    ingress = WebhookIngress(context, reception)
     api = create_api(context)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,10 +61,11 @@ async def serve(
     """
     if listener is None:
         listener = listen(context.settings.host, context.settings.port)
+    reception = Reception(context)
     config = uvicorn.Config(
-        create_app(context),
+        create_app(context, reception),
         loop="none",
-        http=JoinedWritesProtocol,
+        http=direct_protocol(reception),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -46,6 +47,7 @@ class Worker:
         self._backlog = asyncio.Event()
         self._watches = {work: Watch() for work in Work}
         self._soon: asyncio.TimerHandle | None = None
+        self._noted: dict[UUID, float] = {}
         self._broken: list[Exception] = []
 
     def handler(self, job_type: str, handler: Handler) -> None:
@@ -130,9 +132,15 @@ class Worker:
         )
 
     def _batches(self) -> Batches:
-        lanes = Lanes(WEBHOOK_LANES)
-        process = partial(process_due, self._pool, self._context.providers, self._context.policy)
-        return Batches(lambda limit: process(limit=limit, lanes=lanes), largest=self._context.settings.worker_batch)
+        lanes, settings = Lanes(WEBHOOK_LANES), self._context.settings
+        process = partial(process_due, self._pool, self._context.providers, self._context.policy, noted=self._noted)
+
+        async def of_due(limit: int) -> int:
+            # A backlog is divided among all slots, with a part left for other workers.
+            lanes.parts = settings.worker_slots + 1 if self._backlog.is_set() else 2
+            return await process(limit=limit, lanes=lanes)
+
+        return Batches(of_due, largest=settings.worker_batch)
 
     def _look_soon(self) -> None:
         if self._soon is None:

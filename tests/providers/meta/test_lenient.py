@@ -81,6 +81,15 @@ def test_digits_of_a_phone_number(value: Any, expected: str) -> None:
     assert lenient.digits(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3), ("3", 3), (3.0, 3), (2**31 - 1, 2**31 - 1), (2**31, None), (1769262486134, None), (-1, None), ("x", None)],
+)
+def test_a_count_fits_its_column(value: Any, expected: int | None) -> None:
+    """What the database could not hold as a count is none, rather than an error for ever."""
+    assert lenient.counter(value) == expected
+
+
 def test_the_same_content_has_the_same_fingerprint() -> None:
     """The order of keys does not count; any difference does."""
     assert lenient.fingerprint({"a": 1, "b": [2]}) == lenient.fingerprint({"b": [2], "a": 1})
@@ -105,6 +114,7 @@ def test_no_reader_raises(value: Any) -> None:
         lenient.identifier,
         lenient.first_identifier,
         lenient.integer,
+        lenient.counter,
         lenient.moment,
         lenient.digits,
         lenient.fingerprint,

@@ -16,6 +16,7 @@ REPLACEMENT: Final = "\ufffd"
 
 _EARLIEST_SECONDS = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST_SECONDS = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+_MOST = 2**31 - 1
 _MILLISECONDS_FROM = 10**12  # smaller numbers are seconds (protocol reference 1.3)
 _UNSTORABLE_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -117,6 +118,12 @@ def integer(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value)
+
+
+def counter(value: Any) -> int | None:
+    """Read a count, as `integer` does; None for what no column of counts holds: below zero, or beyond 31 bits."""
+    number = integer(value)
+    return number if number is not None and 0 <= number <= _MOST else None
 
 
 def moment(value: Any) -> datetime | None:

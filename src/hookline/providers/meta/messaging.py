@@ -196,7 +196,7 @@ def _read_edit(exchange: Exchange, edit: Any) -> Iterator[Item]:
         external_id=mid,
         text=lenient.string(said.get("text")),
         at=exchange.at,
-        version=lenient.integer(said.get("num_edit")),
+        version=lenient.counter(said.get("num_edit")),
     )
 
 

@@ -1,8 +1,8 @@
 """The signature of the vendor's webhooks: HMAC-SHA256 over the raw bytes of a body. Nothing here reads the body."""
 
-import hashlib
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 
 
 def verify(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
@@ -24,4 +24,12 @@ def sign(body: bytes, secret: str) -> str:
 
     Source: protocol reference 1.2.
     """
-    return "sha256=" + hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+    mac = _keyed(secret).copy()
+    mac.update(body)
+    return "sha256=" + mac.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(secret: str) -> hmac.HMAC:
+    """Begin a code with a secret: for a small body that is half of the work, and the same each time."""
+    return hmac.new(secret.encode(), digestmod="sha256")

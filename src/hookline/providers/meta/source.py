@@ -71,11 +71,21 @@ def _read_entry(entry: Any, numbers: Numbers, read_source: ReadSource) -> Iterat
     for found in _sources(entry):
         empty = False
         if isinstance(found, Source):
-            yield from read_source(found, numbers)
+            yield from _read_some(found, numbers, read_source)
         else:
             yield unsupported(next(numbers), *found)
     if empty:
         yield unsupported(next(numbers), "entry", "an entry without items")
+
+
+def _read_some(found: Source, numbers: Numbers, read_source: ReadSource) -> Iterator[Item]:
+    """Read a source item; one in which nothing is found says at least that."""
+    silent = True
+    for item in read_source(found, numbers):
+        silent = False
+        yield item
+    if silent:
+        yield unsupported(next(numbers), found.field, f"{found.field} without anything that can be read")
 
 
 def _sources(entry: dict[str, Any]) -> Iterator[Source | tuple[str, str]]:
