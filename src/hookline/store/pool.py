@@ -52,6 +52,7 @@ _BY_INDEX = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 _SET_ORGANIZATION = "SELECT set_config('hookline.organization_id', $1, true)"
