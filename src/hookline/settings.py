@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     retain_feed_days: int = Field(
         30, ge=0, le=MAX_DAYS, description="days for which the feed can be read back; 0: for ever"
     )
-    worker_batch: int = Field(512, gt=0, le=5000, description="jobs that a worker claims at once")
+    worker_batch: int = Field(1000, gt=0, le=5000, description="jobs that a worker claims at once")
     worker_concurrency: int = Field(
         200, gt=0, le=5000, description="jobs, other than webhooks, that one worker process runs side by side"
     )

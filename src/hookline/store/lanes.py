@@ -44,8 +44,9 @@ class Locked(msgspec.Struct, frozen=True):
     busy: bool
 
 
-# A part of the lanes in which something is due, so that whoever comes next finds some too.
-_LOCK = """
+# A part of the lanes in which something is due, so that whoever comes next finds some too; but few of them all at once.
+FEW_LANES = 16
+_LOCK = f"""
 WITH lane AS MATERIALIZED (
     SELECT l.lane, l.position, due.slice
     FROM unnest($1::smallint[], $2::timestamptz[]) WITH ORDINALITY AS l(lane, mark, position)
@@ -59,13 +60,13 @@ WITH lane AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
     SELECT lane, slice FROM lane WHERE slice IS NOT NULL AND pg_try_advisory_xact_lock($3::integer, lane)
-    LIMIT (SELECT (count(slice) + $4::integer - 1) / $4::integer FROM lane)
+    LIMIT (SELECT greatest((count(slice) + $4::integer - 1) / $4::integer, {FEW_LANES}) FROM lane)
 )
 SELECT (SELECT array_agg(lane) FROM locked) AS lanes, (SELECT array_agg(slice) FROM locked) AS slices,
        array_agg(least(slice, now() - interval '500 milliseconds') ORDER BY position) AS marks,
        bool_or(slice IS NOT NULL) AS busy
 FROM lane
-"""
+"""  # noqa: S608 - constants only, here and below
 
 
 class Lanes:
@@ -169,7 +170,7 @@ seen AS MATERIALIZED (
         LIMIT s.jobs
     ) AS f
 )
-"""  # noqa: S608 - constants only
+"""  # noqa: S608
 
 
 def share_of(limit: int, locked: Locked) -> int:

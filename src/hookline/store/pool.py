@@ -52,6 +52,7 @@ _BY_INDEX = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 # What people ask is planned for what they ask: a large account's list is read another way than a small one's, and a
 # plan that is kept would be for neither.

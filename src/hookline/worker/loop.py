@@ -25,9 +25,6 @@ from hookline.worker.watch import SHORTEST_WAIT_SECONDS, Watch, happens
 from hookline.worker.webhooks import Batches
 
 UPKEEP_SECONDS = 2.0
-# After a small batch of webhooks the next ones gather for so long: many tiny batches would cost more than they help.
-GATHER_SECONDS = 0.002
-SMALL_BATCH = 16
 # After this much of a stop, jobs still running are left to be rescued.
 STOP_SECONDS = 20.0
 DATABASE_PAUSE_SECONDS = 1.0
@@ -172,12 +169,10 @@ class Worker:
             found = await self._look(batches.look)
             if batches.full:
                 self._backlog.set()
-            if found == 0:
+            if found:  # and what came meanwhile goes with the next batch
+                watch.reset()
+            else:
                 await watch.wait()
-                continue
-            watch.reset()
-            if found < SMALL_BATCH:
-                await happens(self._stopping, within=GATHER_SECONDS)
 
     async def _help(self) -> None:
         """Process webhooks as well while there is a backlog."""

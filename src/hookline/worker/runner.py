@@ -27,6 +27,7 @@ from hookline.worker.watch import happens
 # A worker claims ahead what it will have done within this time, so that the database and it work side by side.
 AHEAD_SECONDS = 0.1
 MOST_IN_HAND = 10_000
+FAST_RUN = 10
 # When only little can be taken on, it is waited for this long for more: a claim has its price.
 GATHER_SECONDS = 0.02
 # Handlers that never wait let the others have a turn after this time.
@@ -91,8 +92,11 @@ class Runner:
         room = await self._room_for_more()
         if not room:
             return 0
-        limit = min(room, self._batch, MOST_IN_HAND - self.in_hand)
-        keys = max(1, min(limit, self._concurrency - self._active - len(self._waiting)))
+        limit = min(room, self._batch)
+        keys = self._concurrency - self._active - len(self._waiting)
+        if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
+            keys = min(keys, limit // FAST_RUN)
+        keys = max(1, min(keys, limit))
         worker_id = self._presence.id
         async with self._pool.acquire() as connection, connection.transaction():
             claimed = await claims.claim(connection, worker_id, limit=limit, keys=keys, lanes=self._lanes)
