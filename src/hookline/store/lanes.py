@@ -44,7 +44,7 @@ class Locked(msgspec.Struct, frozen=True):
     busy: bool
 
 
-# A part of the lanes in which something is due, so that whoever comes next finds some too.
+# Half of the lanes in which something is due, so that whoever comes next finds some too.
 _LOCK = """
 WITH lane AS MATERIALIZED (
     SELECT l.lane, l.position, due.slice
@@ -59,7 +59,7 @@ WITH lane AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
     SELECT lane, slice FROM lane WHERE slice IS NOT NULL AND pg_try_advisory_xact_lock($3::integer, lane)
-    LIMIT (SELECT (count(slice) + $4::integer - 1) / $4::integer FROM lane)
+    LIMIT (SELECT (count(slice) + 1) / 2 FROM lane)
 )
 SELECT (SELECT array_agg(lane) FROM locked) AS lanes, (SELECT array_agg(slice) FROM locked) AS slices,
        array_agg(least(slice, now() - interval '500 milliseconds') ORDER BY position) AS marks,
@@ -69,13 +69,9 @@ FROM lane
 
 
 class Lanes:
-    """One claimant's view of a kind's lanes: their low-water marks. Without one, every look is a sweep.
-
-    parts: of the lanes in which something is due it locks one in so many, and one at least.
-    """
+    """One claimant's view of a kind's lanes: their low-water marks. Without one, every look is a sweep."""
 
     def __init__(self, lanes: range) -> None:
-        self.parts = 2
         self._lanes = list(lanes)
         self._beginning = [_BEGINNING] * len(self._lanes)
         self._marks = self._beginning
@@ -86,7 +82,7 @@ class Lanes:
         started = time.monotonic()
         sweeps = started >= self._sweep_at
         marks = self._beginning if sweeps else self._marks
-        record: Any = await connection.fetchrow(_LOCK, self._lanes, marks, LANE_LOCKS, self.parts)
+        record: Any = await connection.fetchrow(_LOCK, self._lanes, marks, LANE_LOCKS)
         if sweeps:
             ended = time.monotonic()
             self._sweep_at = ended + _SWEEP_SHARE * (ended - started)
