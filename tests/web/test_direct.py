@@ -12,7 +12,7 @@ from tests.services.desk import Desk
 from tests.web.platform import SECRET, Open, Platform
 
 from hookline.providers.meta.signature import sign
-from hookline.web.direct import LARGEST_BYTES, DirectCycle
+from hookline.web.direct import LARGEST_BYTES, LARGEST_HEAD_BYTES, DirectCycle
 
 RECEIVED = b'{"status":"received"}'
 
@@ -257,6 +257,31 @@ async def test_what_is_no_http_is_refused(platform: Platform, desk: Desk) -> Non
             assert (await line.answer())[0] == 400
             assert await line.ends()
     assert await desk.events() == []
+
+
+@pytest.mark.parametrize("piece", [b"X-Long: ", b"X-Many: 1\r\n"], ids=["one header", "many headers"])
+async def test_a_head_without_end_is_ended(platform: Platform, desk: Desk, piece: bytes) -> None:
+    """A head has a limit: what goes on beyond it is answered 431, and nobody else waits meanwhile."""
+    async with wire(platform) as line, wire(platform) as other:
+        line.send(b"POST /api/webhooks/WHATSAPP HTTP/1.1\r\nHost: here\r\n", piece)
+        for _ in range(LARGEST_HEAD_BYTES // 10_000 + 1):
+            line.send(piece * 1000 if piece.endswith(b"\n") else b"x" * 10_000)
+            await line.writer.drain()
+            await asyncio.sleep(0.01)
+        assert (await line.answer())[0] == 431
+        assert await line.ends()
+        other.send(post(hello(0)))
+        assert (await other.answer())[0] == 200
+    assert len(await desk.events()) == 1
+
+
+async def test_a_large_head_is_taken(platform: Platform, desk: Desk) -> None:
+    """Up to 64 KiB of headers are no concern, and a body may be as long as it may without them."""
+    async with wire(platform) as line:
+        for number in range(3):
+            line.send(post(hello(number), *(f"X-{n}: {'x' * 1000}" for n in range(50))))
+            assert (await line.answer())[0] == 200
+    assert len(await desk.events()) == 3
 
 
 async def test_a_stop_answers_what_is_in_hand(open_platform: Open, desk: Desk) -> None:

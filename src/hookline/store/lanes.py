@@ -44,7 +44,7 @@ class Locked(msgspec.Struct, frozen=True):
     busy: bool
 
 
-# A part of the lanes in which something is due, so that whoever comes next finds some too; but few of them all at once.
+# Half of the lanes in which something is due, so that whoever comes next finds some too; but few of them all at once.
 FEW_LANES = 16
 _LOCK = f"""
 WITH lane AS MATERIALIZED (
@@ -60,7 +60,7 @@ WITH lane AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
     SELECT lane, slice FROM lane WHERE slice IS NOT NULL AND pg_try_advisory_xact_lock($3::integer, lane)
-    LIMIT (SELECT greatest((count(slice) + $4::integer - 1) / $4::integer, {FEW_LANES}) FROM lane)
+    LIMIT (SELECT greatest((count(slice) + 1) / 2, {FEW_LANES}) FROM lane)
 )
 SELECT (SELECT array_agg(lane) FROM locked) AS lanes, (SELECT array_agg(slice) FROM locked) AS slices,
        array_agg(least(slice, now() - interval '500 milliseconds') ORDER BY position) AS marks,
@@ -70,13 +70,9 @@ FROM lane
 
 
 class Lanes:
-    """One claimant's view of a kind's lanes: their low-water marks. Without one, every look is a sweep.
-
-    parts: of the lanes in which something is due it locks one in so many, and one at least.
-    """
+    """One claimant's view of a kind's lanes: their low-water marks. Without one, every look is a sweep."""
 
     def __init__(self, lanes: range) -> None:
-        self.parts = 2
         self._lanes = list(lanes)
         self._beginning = [_BEGINNING] * len(self._lanes)
         self._marks = self._beginning
@@ -87,7 +83,7 @@ class Lanes:
         started = time.monotonic()
         sweeps = started >= self._sweep_at
         marks = self._beginning if sweeps else self._marks
-        record: Any = await connection.fetchrow(_LOCK, self._lanes, marks, LANE_LOCKS, self.parts)
+        record: Any = await connection.fetchrow(_LOCK, self._lanes, marks, LANE_LOCKS)
         if sweeps:
             ended = time.monotonic()
             self._sweep_at = ended + _SWEEP_SHARE * (ended - started)

@@ -13,26 +13,42 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hookline.providers.base import Provider
 from hookline.web.protocol import JoinedWritesProtocol
-from hookline.web.reception import RECEIVED, Answer, Reception
+from hookline.web.reception import RECEIVED, Answer, Reception, problem_answer
 
 # Larger bodies come in pieces, and reading them is paused and resumed: that is uvicorn's work.
 LARGEST_BYTES = 64 * 1024
+LARGEST_HEAD_BYTES = 64 * 1024
 
 
 class DirectProtocol(JoinedWritesProtocol):
-    """Uvicorn's protocol with the direct way beside it. `reception` is set by `direct_protocol`."""
+    """Uvicorn's protocol with the direct way beside it. `reception` is set by `direct_protocol`.
+
+    It also ends a request whose head does not: the parser would gather it for ever, and slower with each piece.
+    """
 
     reception: Reception
     providers: dict[bytes, Provider]
+    _head_bytes: int | None = None  # how much of a head has come that is not complete; None: none is on its way
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came."""
+        super().data_received(data)
+        if self._head_bytes is not None and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD_BYTES:
+                self.transport.write(_written(_HEAD_TOO_LARGE, keep_alive=False))
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin a request. The ASGI scope is made only if it is asked for."""
+        self._head_bytes = 0
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
+        self._head_bytes = None
         provider = self.providers.get(self.url)
         if provider is not None and self._is_ordinary():
             self.cycle = DirectCycle(self, provider)  # type: ignore[assignment]
@@ -118,6 +134,7 @@ def _written(answer: Answer, keep_alive: bool) -> bytes:
 
 
 _WRITTEN_RECEIVED = _written(RECEIVED, keep_alive=True)
+_HEAD_TOO_LARGE = problem_answer(431, "head-too-large", f"headers may have at most {LARGEST_HEAD_BYTES} bytes together")
 
 
 def direct_protocol(reception: Reception) -> type[HttpToolsProtocol]:

@@ -101,14 +101,15 @@ class Reception:
         if isinstance(error, Unavailable):
             self._counted[provider.name, "unavailable"].inc()
             again = (b"retry-after", str(_RETRY_AFTER_SECONDS).encode())
-            return _problem(503, "unavailable", f"{error}; deliver it again", again)
+            return problem_answer(503, "unavailable", f"{error}; deliver it again", again)
         if isinstance(error, RequestError):
             self._counted[provider.name, "refused"].inc()
-            return _problem(413 if isinstance(error, BodyTooLarge) else 401, error.slug, str(error))
+            return problem_answer(413 if isinstance(error, BodyTooLarge) else 401, error.slug, str(error))
         self._counted[provider.name, "failed"].inc()
         log.error("a webhook could not be received", error=type(error).__name__, exc_info=error)
-        return _problem(500, "internal", "something went wrong here; it has been noted")
+        return problem_answer(500, "internal", "something went wrong here; it has been noted")
 
 
-def _problem(status: int, slug: str, detail: str, *headers: Header) -> Answer:
+def problem_answer(status: int, slug: str, detail: str, *headers: Header) -> Answer:
+    """Make the answer that tells of a problem."""
     return Answer.of(status, problem_body(status, slug, detail), CONTENT_TYPE.encode(), *headers)

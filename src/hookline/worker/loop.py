@@ -129,15 +129,9 @@ class Worker:
         )
 
     def _batches(self) -> Batches:
-        lanes, settings = Lanes(WEBHOOK_LANES), self._context.settings
+        lanes = Lanes(WEBHOOK_LANES)
         process = partial(process_due, self._pool, self._context.providers, self._context.policy, noted=self._noted)
-
-        async def of_due(limit: int) -> int:
-            # A backlog is divided among all slots, with a part left for other workers.
-            lanes.parts = settings.worker_slots + 1 if self._backlog.is_set() else 2
-            return await process(limit=limit, lanes=lanes)
-
-        return Batches(of_due, largest=settings.worker_batch)
+        return Batches(lambda limit: process(limit=limit, lanes=lanes), largest=self._context.settings.worker_batch)
 
     def _look_soon(self) -> None:
         if self._soon is None:

@@ -273,3 +273,10 @@ def test_a_post_is_divided_over_pages_people_and_arrays() -> None:
 def test_a_page_answers_to_its_id() -> None:
     """A page has one address, of its own."""
     assert provider.addresses(PAGE, {"wabaId": "1"}) == [Address(PAGE, exclusive=True)]
+
+
+@pytest.mark.parametrize("edit", ['{"mid":"m_1","num_edit":1}', '{"text":"now"}', "[]", "null"])
+def test_an_edit_that_says_no_text_takes_none_away(edit: str) -> None:
+    """What does not say how a message reads now changes no message."""
+    items = provider.parse('{"object":"page","entry":[{"id":"1","messaging":[{"message_edit":' + edit + "}]}]}")
+    assert_items(items, [item(SkippedItem, outcome=Outcome.UNSUPPORTED, kind="edit")])

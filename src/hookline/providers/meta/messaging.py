@@ -187,8 +187,8 @@ def _read_edit(exchange: Exchange, edit: Any) -> Iterator[Item]:
     """Read `{mid, text, num_edit}`; the count may come as text."""
     said = lenient.mapping(edit)
     mid = lenient.identifier(said.get("mid"))
-    if mid is None:
-        yield unsupported(exchange.index, "edit", "an edit that names no message")
+    if mid is None or "text" not in said:
+        yield unsupported(exchange.index, "edit", "an edit that names no message, or no text")
         return
     yield EditItem(
         index=exchange.index,
