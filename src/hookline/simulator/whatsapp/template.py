@@ -89,6 +89,11 @@ def _header(stored: Json | None, sent: Json | None, *, named: bool) -> None:
     if form == "LOCATION":
         _one_of(parameters, form)
         content.location(parameters[0], "header")
+    elif form == "PRODUCT":
+        _one_of(parameters, form)
+        product = CHECK.object(parameters[0], "product", "header")
+        for key in ("product_retailer_id", "catalog_id"):
+            CHECK.text(product, key, "header['product']", longest=256)
     elif form in _MEDIA_FORMATS:
         _one_of(parameters, form)
         more = ("filename",) if form == "DOCUMENT" else ()
