@@ -6,6 +6,7 @@ the error envelope. Source: protocol reference 0.1 (hosts, versions), 6 (envelop
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -161,12 +162,18 @@ class Graph:
 
 
 def _read_call(request: web.BaseRequest, host: str, path: str) -> Call:
-    segments = tuple(piece for piece in path.split("/") if piece)
-    version = ""
-    if segments and _VERSION.match(segments[0]):
-        version, segments = segments[0], segments[1:]
+    version, segments = _split(path)
     query = dict(request.query) if "?" in request.raw_path else {}
     return Call(request, host, version, segments, query)
+
+
+@lru_cache(maxsize=4096)
+def _split(path: str) -> tuple[str, tuple[str, ...]]:
+    """The version, if the path has one, and the pieces after it."""
+    segments = tuple(piece for piece in path.split("/") if piece)
+    if segments and _VERSION.match(segments[0]):
+        return segments[0], segments[1:]
+    return "", segments
 
 
 async def _before(request: web.BaseRequest, faults: list[Fault]) -> Reply | None:

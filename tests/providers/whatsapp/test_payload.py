@@ -100,7 +100,7 @@ def test_the_kinds_that_have_no_sample() -> None:
 
 
 def test_a_carousel() -> None:
-    """Cards with a picture each, and a page to open."""
+    """Cards with a picture each, and a page to open, or buttons that answer: then the card's type is the same."""
     card = {"title": "A", "text": "B", "image": {"url": "https://x.org/a.png"}}
     page = {"title": "Go", "url": "https://x.org"}
     built = interactive("carousel", body="?", cards=[{**card, "urlButton": page}] * 2)
@@ -112,7 +112,17 @@ def test_a_carousel() -> None:
         "body": {"text": "A\nB"},
         "action": {"name": "cta_url", "parameters": {"display_text": "Go", "url": "https://x.org"}},
     }
-    for cards in ([card | {"urlButton": page}], [{"title": "A", "urlButton": page}] * 2):
+    answers = interactive("carousel", body="?", cards=[{**card, "buttons": [{"id": "y", "title": "Yes"}]}] * 2)
+    assert answers["action"]["cards"][0]["type"] == "cta_url"
+    assert answers["action"]["cards"][0]["action"] == {
+        "buttons": [{"type": "quick_reply", "quick_reply": {"id": "y", "title": "Yes"}}]
+    }
+    for cards in (
+        [card | {"urlButton": page}],
+        [{"title": "A", "urlButton": page}] * 2,
+        [card | {"urlButton": page}, card | {"buttons": [{"id": "y", "title": "Yes"}]}],
+        [card | {"text": "x" * 159, "urlButton": page}] * 2,
+    ):
         with pytest.raises(RequestError):
             interactive("carousel", body="?", cards=cards)
 

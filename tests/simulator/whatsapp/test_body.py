@@ -41,6 +41,7 @@ CARD = {
     "header": {"type": "image", "image": {"link": LINK}},
     "action": named("cta_url", display_text="See", url=LINK),
 }
+ANSWERS = {"buttons": [{"type": "quick_reply", "quick_reply": {"id": "y", "title": "Yes"}}]}
 PRODUCTS = {"catalog_id": "1", "sections": [{"title": "A", "product_items": [{"product_retailer_id": "sku"}]}]}
 
 TAKEN = {
@@ -78,6 +79,10 @@ TAKEN = {
     "products": interactive("product_list", PRODUCTS, header={"type": "text", "text": "Ours"}),
     "catalog": interactive("catalog_message", {"name": "catalog_message"}),
     "carousel": interactive("carousel", {"cards": [{**CARD, "card_index": 0}, {**CARD, "card_index": 1}]}),
+    "carousel with answers": interactive(
+        "carousel",
+        {"cards": [{**CARD, "action": ANSWERS, "card_index": 0}, {**CARD, "action": ANSWERS, "card_index": 1}]},
+    ),
     "call permission": interactive("call_permission_request", {"name": "call_permission_request"}),
     "address": interactive("address_message", named("address_message", country="IN")),
     "template": send("template", {"name": "hello_world", "language": {"code": "en_US", "policy": "deterministic"}}),
@@ -163,6 +168,20 @@ REFUSED = {
     "cards in disorder": (
         interactive("carousel", {"cards": [{**CARD, "card_index": 1}, {**CARD, "card_index": 0}]}),
         131009,
+    ),
+    "cards of two kinds": (
+        interactive("carousel", {"cards": [{**CARD, "card_index": 0}, {**CARD, "action": ANSWERS, "card_index": 1}]}),
+        131009,
+    ),
+    "a card of no type": (
+        interactive("carousel", {"cards": [{**CARD, "type": None, "card_index": index} for index in range(2)]}),
+        131008,
+    ),
+    "a card of 161 signs": (
+        interactive(
+            "carousel", {"cards": [{**CARD, "body": {"text": "x" * 161}, "card_index": index} for index in range(2)]}
+        ),
+        100,
     ),
     "a template without a language": (send("template", {"name": "hello_world"}), 131008),
     "a template without a name": (send("template", {"language": {"code": "en_US"}}), 131008),

@@ -47,6 +47,8 @@ PLAIN = template(BODY)
 NAMED = template({"type": "BODY", "text": "Hi {{name}}, {{order}}"}, parameter_format="NAMED")
 PICTURED = template({"type": "HEADER", "format": "IMAGE"}, {"type": "BODY", "text": "Look"})
 PLACED = template({"type": "HEADER", "format": "LOCATION"}, {"type": "BODY", "text": "Here"})
+SOLD = template({"type": "HEADER", "format": "PRODUCT"}, {"type": "BODY", "text": "Ours"})
+PRODUCT = {"type": "product", "product": {"product_retailer_id": "1", "catalog_id": "2"}}
 TITLED = template({"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"}, {"type": "BODY", "text": "Here"})
 LINKED = template(
     {"type": "BODY", "text": "Track"},
@@ -79,6 +81,7 @@ FITS: dict[str, tuple[Template, Parts]] = {
     "names, in any order": (NAMED, [body(text("7", "order"), text("Ada", "name"))]),
     "a picture": (PICTURED, [header(PICTURE)]),
     "a place": (PLACED, [header(PLACE)]),
+    "a product": (SOLD, [header(PRODUCT)]),
     "a title": (TITLED, [header(text("7"))]),
     "a button's address": (LINKED, [tap("1", text("7"))]),
     "a quick reply's payload": (
@@ -103,6 +106,7 @@ DOES_NOT_FIT: dict[str, tuple[Template, Parts, int]] = {
     "other names": (NAMED, [body(text("Ada", "name"), text("7", "number"))], 132018),
     "no picture": (PICTURED, [], 132012),
     "a film for a picture": (PICTURED, [header({"type": "video", "video": {"id": "1"}})], 132012),
+    "a product of no catalog": (SOLD, [header({"type": "product", "product": {"product_retailer_id": "1"}})], 131008),
     "two pictures": (PICTURED, [header(PICTURE, PICTURE)], 132000),
     "a picture of nothing": (PICTURED, [header({"type": "image", "image": {}})], 131008),
     "a header that is not there": (PLAIN, [header(text("7")), body(text("Ada"), text("7"))], 132000),

@@ -31,6 +31,9 @@ from hookline.providers.whatsapp.files import file
 
 Action = dict[str, Any]
 
+# What a card says, in characters. Source: the vendor's page on media carousels.
+LONGEST_CARD: Final = 160
+
 
 def check(content: Interactive) -> None:
     """Check what must come together.
@@ -52,8 +55,19 @@ def _check_carousel(content: Carousel) -> None:
         raise InvalidMessage("body.interactive.cards", "must be two or more")
     kinds = {(card.image is None, card.video is None) for card in content.cards}
     if len(kinds) > 1 or (True, True) in kinds:
-        reason = "WhatsApp needs an image on every card, or a video on every card"
-        raise NotSupported("interactive.carousel.cards", "body.interactive.cards", reason)
+        raise _unfit_cards("WhatsApp needs an image on every card, or a video on every card")
+    if len({len(card.buttons) for card in content.cards}) > 1:
+        raise _unfit_cards("WhatsApp needs a page on every card, or the same number of buttons on every card")
+    if any(len(_words(card)) > LONGEST_CARD for card in content.cards):
+        raise _unfit_cards(f"title and text of a card may have {LONGEST_CARD} characters together")
+
+
+def _unfit_cards(reason: str) -> NotSupported:
+    return NotSupported("interactive.carousel.cards", "body.interactive.cards", reason)
+
+
+def _words(card: CarouselCard) -> str:
+    return card.title if card.text is None else f"{card.title}\n{card.text}"
 
 
 def build(content: Interactive | None) -> dict[str, Any]:
@@ -146,10 +160,10 @@ def _card(index: int, card: CarouselCard) -> dict[str, Any]:
     header = (
         {"type": "image", "image": file(card.image)} if card.image else {"type": "video", "video": file(card.video)}
     )
-    words = card.title if card.text is None else f"{card.title}\n{card.text}"
-    built: dict[str, Any] = {"card_index": index, "header": header, "body": {"text": words}}
+    # Every card is called cta_url, one with buttons that answer too: so the vendor's own examples have it.
+    built: dict[str, Any] = {"card_index": index, "type": "cta_url", "header": header, "body": {"text": _words(card)}}
     if card.url_button is not None:
-        return built | {"type": "cta_url", "action": _open_page(card.url_button)}
+        return built | {"action": _open_page(card.url_button)}
     buttons = [{"type": "quick_reply", "quick_reply": {"id": one.id, "title": one.title}} for one in card.buttons]
     return built | {"action": {"buttons": buttons}}
 

@@ -24,7 +24,8 @@ async def stream(sim: Simulator, request: web.BaseRequest, account_id: str, cont
     """Tell news until the page is closed."""
     reply = web.StreamResponse(headers=_HEADERS)
     await reply.prepare(request)
-    thread = sim.threads.of(account_id, contact.id)
+    threads = sim.threads  # another one after a reset: the page then asks anew
+    thread = threads.of(account_id, contact.id)
     changed = asyncio.Event()
     news: set[str] = {"thread"}
 
@@ -32,12 +33,13 @@ async def stream(sim: Simulator, request: web.BaseRequest, account_id: str, cont
         news.add("thread" if one is thread else "people")
         changed.set()
 
-    stop = sim.threads.watch(note)
+    stop = threads.watch(note)
     thread.open_pages += 1
     try:
         read(sim, account_id, contact)
         changed.set()
-        await _tell(request, reply, changed, news)
+        while sim.threads is threads and request.transport is not None and not request.transport.is_closing():
+            await _tell(reply, changed, news)
     except ConnectionError:
         return reply  # the page was closed
     finally:
@@ -53,14 +55,14 @@ def read(sim: Simulator, account_id: str, contact: Contact) -> None:
         perform(sim, account_id, contact.id, "read", {})
 
 
-async def _tell(request: web.BaseRequest, reply: web.StreamResponse, changed: asyncio.Event, news: set[str]) -> None:
-    while request.transport is not None and not request.transport.is_closing():
-        try:
-            await asyncio.wait_for(changed.wait(), _LOOK_SECONDS)
-        except TimeoutError:
-            continue
-        changed.clear()
-        told = "".join(f"event: {what}\ndata: 1\n\n" for what in sorted(news))
-        news.clear()
-        await reply.write(told.encode())
-        await asyncio.sleep(_PACE_SECONDS)
+async def _tell(reply: web.StreamResponse, changed: asyncio.Event, news: set[str]) -> None:
+    """Tell what is new, if something is before it is time to look whether the page is still there."""
+    try:
+        await asyncio.wait_for(changed.wait(), _LOOK_SECONDS)
+    except TimeoutError:
+        return
+    changed.clear()
+    told = "".join(f"event: {what}\ndata: 1\n\n" for what in sorted(news))
+    news.clear()
+    await reply.write(told.encode())
+    await asyncio.sleep(_PACE_SECONDS)

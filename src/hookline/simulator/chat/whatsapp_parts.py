@@ -94,7 +94,7 @@ def _header(files: Files, header: Json | None) -> list[Part]:
 
 
 def _buttons(_files: Files, message_id: str, action: Json) -> list[Part]:
-    replies = [button["reply"] for button in action.get("buttons", ())]
+    replies = [button.get("reply") or button["quick_reply"] for button in action.get("buttons", ())]
     return taps(*(_tap("button_reply", message_id, reply["title"], id=reply["id"]) for reply in replies))
 
 
@@ -146,7 +146,7 @@ def _carousel(files: Files, message_id: str, action: Json) -> list[Part]:
 
 def _card(files: Files, message_id: str, card: Json) -> list[Part]:
     inner = card.get("action") or {}
-    draw = _link if card.get("type") == "cta_url" else _buttons if "buttons" in inner else _products
+    draw = _buttons if "buttons" in inner else _products if card.get("type") == "product" else _link
     body = text((card.get("body") or {}).get("text"))
     return [*_header(files, card.get("header")), *body, *draw(files, message_id, inner)]
 

@@ -22,6 +22,7 @@ LONGEST_FOOTER = 60
 LONGEST_HEADER = 60
 MOST_PRODUCTS = 30
 MOST_CARDS = 10
+LONGEST_CARD_BODY = 160
 _LONGEST_ID = 256
 _AT = "interactive"
 _ACTION = "interactive['action']"
@@ -145,28 +146,48 @@ def _catalog(message: Json, action: Json) -> None:
 
 def _carousel(message: Json, action: Json) -> None:
     _body(message, LONGEST_BODY)
+    for key in ("header", "footer"):
+        if message.get(key) is not None:
+            raise CHECK.wrong(_AT, key, "is not allowed for type carousel")
     cards = CHECK.objects(action, "cards", _ACTION, most=MOST_CARDS, least=2)
-    for index, card in enumerate(cards):
-        _card(card, index, f"{_ACTION}['cards'][{index}]")
+    forms = {_card(card, index, f"{_ACTION}['cards'][{index}]") for index, card in enumerate(cards)}
+    if len(forms) > 1:
+        CHECK.refuse("All cards must have the same kind of header, and the same kind and number of buttons")
 
 
-def _card(card: Json, index: int, at: str) -> None:
+def _card(card: Json, index: int, at: str) -> tuple[str, str, int]:
+    """Check a card; the kind of its header, and the kind and number of its buttons."""
     if card.get("card_index") != index:
         raise CHECK.wrong(at, "card_index", f"must be {index}")
-    kind = CHECK.choice(card, "type", at, among=("cta_url", "button", "product"))
+    kind = CHECK.choice(card, "type", at, among=("cta_url", "product"))
     action = CHECK.object(card, "action", at)
     if kind == "product":
         CHECK.text(action, "catalog_id", f"{at}['action']", longest=_LONGEST_ID)
         CHECK.text(action, "product_retailer_id", f"{at}['action']", longest=_LONGEST_ID)
-        return
+        return "", kind, 1
     header = CHECK.object(card, "header", at)
-    content.media(
-        header, CHECK.choice(header, "type", f"{at}['header']", among=("image", "video")), at=f"{at}['header']"
-    )
-    if kind == "cta_url":
+    place = f"{at}['header']"
+    form = CHECK.choice(header, "type", place, among=("image", "video"))
+    content.media(header, form, at=place)
+    body = CHECK.optional_object(card, "body", at, only=("text",))
+    if body is not None:
+        CHECK.text(body, "text", f"{at}['body']", longest=LONGEST_CARD_BODY)
+    if action.get("buttons") is None:
         _link_action(action, f"{at}['action']")
-    else:
-        CHECK.objects(action, "buttons", f"{at}['action']", most=MOST_BUTTONS)
+        return form, kind, 1
+    return form, "quick_reply", _quick_replies(action, f"{at}['action']")
+
+
+def _quick_replies(action: Json, at: str) -> int:
+    """Check the buttons of a card; how many there are."""
+    buttons = CHECK.objects(action, "buttons", at, most=MOST_BUTTONS)
+    for index, button in enumerate(buttons):
+        place = f"{at}['buttons'][{index}]"
+        CHECK.choice(button, "type", place, among=("quick_reply",))
+        reply = CHECK.object(button, "quick_reply", place, only=("id", "title"))
+        CHECK.text(reply, "id", f"{place}['quick_reply']", longest=LONGEST_BUTTON_ID)
+        CHECK.text(reply, "title", f"{place}['quick_reply']", longest=LONGEST_BUTTON_TITLE)
+    return len(buttons)
 
 
 def _call_permission(message: Json, action: Json) -> None:

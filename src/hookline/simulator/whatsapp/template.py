@@ -5,6 +5,7 @@ Source: protocol reference 6.2 (132000, 132001, 132005, 132012, 132015, 132016, 
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from hookline.simulator.errors import Refusal
 from hookline.simulator.records import Template
@@ -85,19 +86,21 @@ def _parameters(part: Json | None, kind: str) -> Sequence[Json]:
 def _header(stored: Json | None, sent: Json | None, *, named: bool) -> None:
     parameters = _parameters(sent, "header")
     form = "" if stored is None else str(stored.get("format", "TEXT")).upper()
-    if form in _MEDIA_FORMATS or form == "LOCATION":
+    if form == "LOCATION":
         _one_of(parameters, form)
-        read = content.location if form == "LOCATION" else content.media
-        if read is content.location:
-            content.location(parameters[0], "header")
-        else:
-            more = ("filename",) if form == "DOCUMENT" else ()
-            content.media(parameters[0], form.lower(), *more, at="header")
-        return
-    text = "" if stored is None else str(stored.get("text", ""))
-    filled = _fill(text, parameters, "header", named=named)
-    if len(filled) > LONGEST_HEADER and parameters:
-        raise Refusal(132005, f"header: the text is longer than {LONGEST_HEADER} characters")
+        content.location(parameters[0], "header")
+    elif form == "PRODUCT":
+        _one_of(parameters, form)
+        product = CHECK.object(parameters[0], "product", "header")
+        for key in ("product_retailer_id", "catalog_id"):
+            CHECK.text(product, key, "header['product']", longest=256)
+    elif form in _MEDIA_FORMATS:
+        _one_of(parameters, form)
+        more = ("filename",) if form == "DOCUMENT" else ()
+        content.media(parameters[0], form.lower(), *more, at="header")
+    else:
+        text = "" if stored is None else str(stored.get("text", ""))
+        _check_text(text, parameters, "header", LONGEST_HEADER, named=named)
 
 
 def _one_of(parameters: Sequence[Json], form: str) -> None:
@@ -112,15 +115,18 @@ def _one_of(parameters: Sequence[Json], form: str) -> None:
 def _body(stored: Json | None, sent: Json | None, *, named: bool, authentication: bool) -> None:
     # An authentication template's text is the platform's own, and holds the code.
     text = "{{1}}" if authentication else str((stored or {}).get("text", ""))
-    filled = _fill(text, _parameters(sent, "body"), "body", named=named)
-    if len(filled) > LONGEST_BODY:
-        raise Refusal(132005, f"body: the text is longer than {LONGEST_BODY} characters")
+    _check_text(text, _parameters(sent, "body"), "body", LONGEST_BODY, named=named)
+
+
+@lru_cache(maxsize=4096)
+def _places(text: str) -> tuple[str, ...]:
+    """The variables of a text, each once."""
+    return tuple(dict.fromkeys(VARIABLE.findall(text)))
 
 
 def fill(text: str, parameters: Sequence[Json]) -> str:
     """Put parameters that have been taken into a text: by name, where they have names; otherwise one after another."""
-    places = list(dict.fromkeys(VARIABLE.findall(text)))
-    pairs = zip(places, parameters, strict=False)
+    pairs = zip(_places(text), parameters, strict=False)
     values = {str(parameter.get("parameter_name", place)): _shown(parameter) for place, parameter in pairs}
     return VARIABLE.sub(lambda match: values.get(match[1], match[0]), text)
 
@@ -130,16 +136,19 @@ def _shown(parameter: Json) -> str:
     return str(value.get("fallback_value", "") if isinstance(value, dict) else value)
 
 
-def _fill(text: str, parameters: Sequence[Json], kind: str, *, named: bool) -> str:
-    """Put the parameters into the text, after having seen that they fit it: as many, of its names, and texts."""
-    places = list(dict.fromkeys(VARIABLE.findall(text)))
+def _check_text(text: str, parameters: Sequence[Json], kind: str, longest: int, *, named: bool) -> None:
+    """See that parameters fit a text: as many as it has variables, of their names, texts, and not too long."""
+    places = _places(text)
     if len(places) != len(parameters):
         raise _count(kind, len(parameters), len(places))
     names = [_name(one, kind) for one in parameters] if named else places
-    if set(names) != set(places):
+    if named and set(names) != set(places):
         raise Refusal(132018, f"{kind}: the parameter names are not those of the template")
     values = {name: _text(one, kind) for name, one in zip(names, parameters, strict=True)}
-    return VARIABLE.sub(lambda match: values[match[1]], text)
+    if len(text) + sum(map(len, values.values())) <= longest:
+        return
+    if len(VARIABLE.sub(lambda match: values[match[1]], text)) > longest:
+        raise Refusal(132005, f"{kind}: the text is longer than {longest} characters")
 
 
 def _count(kind: str, sent: int, stored: int) -> Refusal:
