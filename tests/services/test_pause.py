@@ -53,7 +53,9 @@ async def test_nothing_of_a_paused_organization_runs(queue: Queue, desk: Desk) -
     assert await run_everything(queue) == []
     assert await queue.lane_counts() == {"paused": 10}
     assert await pause(queue.pool, "org-1") == 10
-    assert await paused(queue.pool, "org-1") == [Pause("org-1", None)]
+    assert [(one.organization_id, one.connected_account_id) for one in await paused(queue.pool, "org-1")] == [
+        ("org-1", None)
+    ]
     assert await resume(queue.pool, "org-1") == 10
     await bring_back(desk)
     ran = await run_everything(queue)

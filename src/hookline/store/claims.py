@@ -16,7 +16,7 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.job import IntegrationJobStatus
-from hookline.store.endings import fail, finish, give_back, let_follow, release, rescue
+from hookline.store.endings import Claim, fail, finish, give_back, let_follow, record_ends, release, rescue
 from hookline.store.events import StoredEvent
 from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
 from hookline.store.lanes import (
@@ -47,6 +47,7 @@ __all__ = [
     "finish",
     "give_back",
     "let_follow",
+    "record_ends",
     "release",
     "rescue",
     "take",
@@ -57,16 +58,6 @@ LONGEST_RUN = 100
 _BRIEF = "1 second"
 # How often a claim goes on when all that it met had to be put aside.
 _CLEARINGS = 20
-
-
-class Claim(Job, frozen=True, kw_only=True):
-    """A job that a worker has claimed, in the run of its key.
-
-    unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
-    records them first, so that no crash can leave a later one done and an earlier one to be run again.
-    """
-
-    unrecorded: list[ClaimedJob]
 
 
 class Run(msgspec.Struct, frozen=True):

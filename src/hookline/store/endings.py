@@ -9,9 +9,20 @@ from uuid import UUID
 
 from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.store.arrays import columns
-from hookline.store.jobs import ClaimedJob
+from hookline.store.jobs import ClaimedJob, Job
 from hookline.store.lanes import BLOCKED, of_key, still_waits
 from hookline.store.pool import Connection
+
+
+class Claim(Job, frozen=True, kw_only=True):
+    """A job that a worker has claimed, in the run of its key.
+
+    unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
+    records them first, so that no crash can leave a later one done and an earlier one to be run again.
+    """
+
+    unrecorded: list[ClaimedJob]
+
 
 # A claimed job's identity and fence.
 _CLAIMED = ("organization_id", "id", "lease")
@@ -29,20 +40,24 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
 
     What has ended before them in their runs, and is not recorded yet, is recorded first.
     """
-    ended = [*unrecorded_before(claims), *claims]
+    before = unrecorded_before(claims)
+    stood = await record_ends(connection, [*before, *claims])
+    return stood.difference(claim.id for claim in before)
+
+
+async def record_ends(connection: Connection, ended: Sequence[ClaimedJob]) -> set[UUID]:
+    """Do the same, where everything that ended before these jobs is among them or recorded already."""
     records = await connection.fetch(_FINISH, *columns(ended, _CLAIMED))
-    await let_follow(connection, claims)
-    stood = {record[0] for record in records}
-    return stood if len(ended) == len(claims) else stood & {claim.id for claim in claims}
+    await let_follow(connection, ended)
+    return {record[0] for record in records}
 
 
 def unrecorded_before(claims: Iterable[ClaimedJob]) -> list[ClaimedJob]:
-    """What ended before these jobs in their runs, as far as it is not committed yet (see `claims.Claim`)."""
+    """What ended before these jobs in their runs, as far as it is not committed yet (see Claim)."""
     before: dict[UUID, ClaimedJob] = {}
     for claim in claims:
-        for earlier in getattr(claim, "unrecorded", ()):
-            if earlier.seq < claim.seq:
-                before[earlier.id] = earlier
+        if isinstance(claim, Claim):
+            before |= {earlier.id: earlier for earlier in claim.unrecorded if earlier.seq < claim.seq}
     return list(before.values())
 
 
@@ -88,7 +103,7 @@ async def fail(
     releases_key: from now on the job's followers need not wait for it.
     """
     if before := unrecorded_before([claimed]):
-        await finish(connection, before)
+        await record_ends(connection, before)
     record = await connection.fetchval(
         _FAIL,
         claimed.id,

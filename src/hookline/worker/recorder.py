@@ -75,7 +75,7 @@ class Recorder:
         while True:
             try:
                 async with self._pool.acquire() as connection, connection.transaction():
-                    await claims.finish(connection, jobs)
+                    await claims.record_ends(connection, jobs)
                 return
             except UNENDED as error:
                 log.warning(
