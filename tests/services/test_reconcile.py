@@ -61,6 +61,14 @@ class Both(Sending):
     def desk(self) -> Desk:
         return Desk(self.pool)
 
+    async def take_in(self, body: bytes, provider: str = "WHATSAPP") -> None:
+        """Take a webhook in, and see it processed: a worker that sends may be at it too."""
+        await self.desk.take_in(body, provider)
+        while await self.pool.fetchval(  # noqa: ASYNC110 - it tells nobody
+            "SELECT count(*) FROM webhook_events WHERE status = 'PENDING'"
+        ):
+            await asyncio.sleep(0.01)
+
 
 @pytest.fixture
 def both(sending: Sending) -> Both:
@@ -88,7 +96,7 @@ async def test_a_status_with_our_id_names_the_message(both: Both, name: str, exp
     """It has the platform's id from then on, and the status; its attempt is settled, and its job ends at once."""
     message = await lost(both)
     errors = {"errors": [{"code": 131026, "title": "Undeliverable"}]} if name == "failed" else {}
-    await both.desk.take_in(status(message, name, **errors))
+    await both.take_in(status(message, name, **errors))
     row = await both.message(message)
     assert (row["status"], row["external_id"]) == (expected, "wamid.x")
     assert row["error_code"] == ("131026" if name == "failed" else None)
@@ -106,7 +114,7 @@ async def test_those_behind_it_go_on_at_once(both: Both) -> None:
     second = await both.send("2")
     await both.run()
     assert await both.status(second) == "QUEUED"
-    await both.desk.take_in(status(first))
+    await both.take_in(status(first))
     await both.run()
     assert await both.status(second) == "SENT"
 
@@ -124,7 +132,7 @@ async def test_the_report_may_come_before_the_answer(both: Both) -> None:
     both.platform.script = slow
     running = asyncio.create_task(both.run())
     await arrived.wait()
-    await both.desk.take_in(status(message, "delivered", wamid="wamid.0"))
+    await both.take_in(status(message, "delivered", wamid="wamid.0"))
     go_on.set()
     await running
     row = await both.message(message)
@@ -140,7 +148,7 @@ async def test_what_a_status_says_of_price_and_conversation_is_kept(both: Both) 
     message = await both.send()
     await both.run()
     pricing = {"billable": True, "pricing_model": "PMP", "category": "service"}
-    await both.desk.take_in(status(message, "sent", wamid="wamid.0", pricing=pricing, conversation={"id": "c-1"}))
+    await both.take_in(status(message, "sent", wamid="wamid.0", pricing=pricing, conversation={"id": "c-1"}))
     meta = json.loads((await both.message(message))["meta_json"])
     assert meta["pricing"] == pricing
     assert meta["conversation"] == {"id": "c-1"}
@@ -152,7 +160,7 @@ async def test_a_failure_that_is_reported_later_is_explained(both: Both) -> None
     await both.connect()
     message = await both.send()
     await both.run()
-    await both.desk.take_in(status(message, "failed", "wamid.0", errors=[{"code": 131026, "title": "Undeliverable"}]))
+    await both.take_in(status(message, "failed", "wamid.0", errors=[{"code": 131026, "title": "Undeliverable"}]))
     row = await both.message(message)
     assert (row["status"], row["error_code"]) == ("FAILED", "131026")
     assert row["error_text"] == f"{ErrorClass.RECIPIENT.sentence} Undeliverable"
@@ -166,7 +174,7 @@ async def test_a_restricted_account_that_is_reported_later_stops_sending(both: B
     await both.run()
     for number, message in enumerate(messages):
         errors = [{"code": 131042, "title": "Payment"}]
-        await both.desk.take_in(status(message, "failed", f"wamid.{number}", errors=errors))
+        await both.take_in(status(message, "failed", f"wamid.{number}", errors=errors))
     assert [name for name, _ in await both.facts()].count("account.alert") == 1
     later = await both.send()
     await both.run()
@@ -177,17 +185,17 @@ async def test_another_accounts_status_names_nothing(both: Both) -> None:
     """Our id in a status of another organization's account moves no message of ours."""
     message = await lost(both)
     await both.desk.connect("phone-2", "org-2")
-    await both.desk.take_in(status(message).replace(b"phone-1", b"phone-2"))
+    await both.take_in(status(message).replace(b"phone-1", b"phone-2"))
     assert await both.status(message) == "UNKNOWN"
-    await both.desk.take_in(status("not-an-id"))
-    await both.desk.take_in(status(new_id(), wamid="wamid.y"))
+    await both.take_in(status("not-an-id"))
+    await both.take_in(status(new_id(), wamid="wamid.y"))
     assert await both.status(message) == "UNKNOWN"
 
 
 async def test_a_messenger_echo_with_our_id_is_no_second_message(both: Both) -> None:
     """It names the lost message; nothing is added to the log."""
     message = await lost(both, "FACEBOOK", "7")
-    await both.desk.take_in(echo("m_1", object_name="page", metadata=str(message)), "FACEBOOK")
+    await both.take_in(echo("m_1", object_name="page", metadata=str(message)), "FACEBOOK")
     row = await both.message(message)
     assert (row["status"], row["external_id"]) == ("SENT", "m_1")
     assert len(await both.desk.messages()) == 1
@@ -198,15 +206,15 @@ async def test_a_messenger_echo_with_our_id_is_no_second_message(both: Both) -> 
 async def test_an_instagram_echo_is_known_by_its_words(both: Both) -> None:
     """The oldest message on its way that says the same is the one; other words are another app's."""
     message = await lost(both, "INSTAGRAM", "7")
-    await both.desk.take_in(echo("aWdf0", text="Something else"), "INSTAGRAM")
+    await both.take_in(echo("aWdf0", text="Something else"), "INSTAGRAM")
     assert await both.status(message) == "UNKNOWN"
     assert len(await both.desk.messages()) == 2
-    await both.desk.take_in(echo("aWdf1"), "INSTAGRAM")
+    await both.take_in(echo("aWdf1"), "INSTAGRAM")
     row = await both.message(message)
     assert (row["status"], row["external_id"]) == ("SENT", "aWdf1")
     assert len(await both.desk.messages()) == 2
-    await both.desk.take_in(echo("aWdf1"), "INSTAGRAM")
-    await both.desk.take_in(echo("aWdf2"), "INSTAGRAM")
+    await both.take_in(echo("aWdf1"), "INSTAGRAM")
+    await both.take_in(echo("aWdf2"), "INSTAGRAM")
     assert len(await both.desk.messages()) == 3
 
 
@@ -219,9 +227,9 @@ async def test_an_instagram_echo_of_a_file_is_known_by_its_kind(both: Both) -> N
     await both.run()
     picture = {"attachments": [{"type": "image", "payload": {"url": "https://cdn/x"}}]}
     film = {"attachments": [{"type": "video", "payload": {"url": "https://cdn/x"}}]}
-    await both.desk.take_in(echo("aWdf0", text="", **film), "INSTAGRAM")
+    await both.take_in(echo("aWdf0", text="", **film), "INSTAGRAM")
     assert await both.status(message) == "UNKNOWN"
-    await both.desk.take_in(echo("aWdf1", text="", **picture), "INSTAGRAM")
+    await both.take_in(echo("aWdf1", text="", **picture), "INSTAGRAM")
     assert (await both.message(message))["external_id"] == "aWdf1"
 
 
@@ -247,12 +255,84 @@ async def test_an_echo_before_the_answer_is_no_second_message(both: Both) -> Non
         await arrived.wait()
         mid = f"wamid.{len(both.platform.taken)}"
         more = {"metadata": str(message)} if own else {}
-        await both.desk.take_in(echo(mid, object_name=object_name, **more), provider)
+        await both.take_in(echo(mid, object_name=object_name, **more), provider)
         go_on.set()
         await running
         row = await both.message(message)
         assert (row["status"], row["external_id"]) == ("SENT", mid)
         assert len(await both.desk.messages()) == 1
+
+
+def seen(name: str = "read", until_ms: int | None = None) -> bytes:
+    """The person 7 has got, or read, everything up to a moment."""
+    item = {
+        "sender": {"id": "7"},
+        "recipient": {"id": "own-1"},
+        "timestamp": now_ms(),
+        name: {"watermark": until_ms or now_ms()},
+    }
+    return json.dumps({"object": "page", "entry": [{"id": "own-1", "time": 1, "messaging": [item]}]}).encode()
+
+
+async def test_what_is_read_before_the_answer_is_read(both: Both) -> None:
+    """Messenger says up to when everything was read; a message that was on its way then is among it."""
+    account = await both.connect("FACEBOOK", "own-1")
+    await both.open_window(account, "7", "FACEBOOK")
+    message = await both.send(to="7")
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(body: dict[str, Any], number: int) -> None:
+        arrived.set()
+        await go_on.wait()
+
+    both.platform.script = slow
+    running = asyncio.create_task(both.run())
+    await arrived.wait()
+    await both.take_in(seen(), "FACEBOOK")
+    assert await both.status(message) == "SENDING"
+    go_on.set()
+    await running
+    row = await both.message(message)
+    assert (row["status"], row["read_at"] is None) == ("READ", False)
+    told = [data["status"] for name, data in await both.facts() if name == "message.status"]
+    assert told == ["SENT", "READ"]
+
+
+async def test_a_read_mark_waits_for_the_answer_that_is_being_written(both: Both) -> None:
+    """Whichever is first, the mark or the answer, the other meets it: neither is missed between two transactions."""
+    account = await both.connect("FACEBOOK", "own-1")
+    await both.open_window(account, "7", "FACEBOOK")
+    message = await both.send(to="7")
+    await both.pool.execute("UPDATE messages SET status = 'SENDING' WHERE id = $1", message)
+    async with both.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "UPDATE messages SET status = 'SENT', external_id = 'm_1', sent_at = now() WHERE id = $1", message
+        )
+        reading = asyncio.create_task(both.take_in(seen(until_ms=now_ms() + 1000), "FACEBOOK"))
+        await asyncio.wait([reading], timeout=0.3)
+        assert not reading.done()
+        await transaction.commit()
+    await reading
+    assert await both.status(message) == "READ"
+
+
+async def test_when_it_was_sent_is_by_the_platforms_clock(both: Both) -> None:
+    """The echo says so: a message that was read a moment later, by that clock, is read."""
+    account = await both.connect("FACEBOOK", "own-1")
+    await both.open_window(account, "7", "FACEBOOK")
+    message = await both.send(to="7")
+    await both.run()
+    slow_clock = now_ms() - 60_000
+    body = json.loads(echo("wamid.0", object_name="page", metadata=str(message)))
+    body["entry"][0]["messaging"][0]["timestamp"] = slow_clock
+    await both.take_in(json.dumps(body).encode(), "FACEBOOK")
+    assert (await both.message(message))["sent_at"] == datetime.fromtimestamp(slow_clock / 1000, UTC)
+    await both.take_in(seen("delivery", slow_clock - 1), "FACEBOOK")
+    assert await both.status(message) == "SENT"
+    await both.take_in(seen(until_ms=slow_clock + 1), "FACEBOOK")
+    assert await both.status(message) == "READ"
 
 
 async def test_an_echo_that_was_taken_for_anothers_is_merged(both: Both) -> None:
@@ -269,7 +349,7 @@ async def test_an_echo_that_was_taken_for_anothers_is_merged(both: Both) -> None
     both.platform.script = slow
     running = asyncio.create_task(both.run())
     await arrived.wait()
-    await both.desk.take_in(echo("wamid.0", text="He\u200bllo"), "INSTAGRAM")
+    await both.take_in(echo("wamid.0", text="He\u200bllo"), "INSTAGRAM")
     assert len(await both.desk.messages()) == 2
     go_on.set()
     await running
@@ -292,10 +372,10 @@ async def test_two_that_say_the_same_are_two(both: Both) -> None:
     both.platform.script = slow
     running = asyncio.create_task(both.run())
     await arrived.wait()
-    await both.desk.take_in(echo("aWdf-phone"), "INSTAGRAM")
+    await both.take_in(echo("aWdf-phone"), "INSTAGRAM")
     go_on.set()
     await running
-    await both.desk.take_in(echo("wamid.0"), "INSTAGRAM")
+    await both.take_in(echo("wamid.0"), "INSTAGRAM")
     rows = {row["external_id"]: row for row in await both.desk.messages()}
     assert set(rows) == {"wamid.0", "aWdf-phone"}
     assert rows["wamid.0"]["id"] == message
@@ -331,7 +411,7 @@ async def test_a_person_may_take_it_as_failed(both: Both) -> None:
     await both.run()
     assert await both.status(message) == "FAILED"
     assert len(both.platform.calls) == 1
-    await both.desk.take_in(status(message, "delivered"))
+    await both.take_in(status(message, "delivered"))
     assert await both.status(message) == "DELIVERED"
 
 
@@ -349,7 +429,7 @@ async def test_a_report_after_it_was_sent_again_shows_that_both_were_sent(both: 
     message = await undecided(both)
     await resolve(both.pool, "org-1", message, Decision.RESEND)
     await both.run()
-    await both.desk.take_in(status(message, "delivered", wamid="wamid.first"))
+    await both.take_in(status(message, "delivered", wamid="wamid.first"))
     row = await both.message(message)
     assert (row["external_id"], row["status"]) == ("wamid.1", "SENT")
     async with both.pool.acquire() as connection:
@@ -368,7 +448,7 @@ async def test_nobody_decides_for_others(both: Both) -> None:
 async def test_trace_tells_the_life_of_a_message(both: Both) -> None:
     """By our id or the platform's: attempts, jobs, facts, and the webhooks that came of it; never what it said."""
     message = await lost(both, text="a private word")
-    await both.desk.take_in(status(message))
+    await both.take_in(status(message))
     await both.run()
     for name in (str(message), "wamid.x"):
         found = await trace(both.pool, name)

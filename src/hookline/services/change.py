@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from hookline.domain.event import EditItem, MessageItem, Origin, Outcome, StatusItem, UnsendItem, WatermarkItem
+from hookline.domain.event import EditItem, MessageItem, Origin, Outcome, StatusItem, UnsendItem
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType, advances
 from hookline.domain.text import to_json
-from hookline.store.held import Marks, Person
 from hookline.store.messages import Message
 
 Change = StatusItem | EditItem | UnsendItem | MessageItem
@@ -108,17 +107,6 @@ def _apply_reaction(row: Message, item: MessageItem, now: datetime) -> Effect:
     return Effect(Outcome.APPLIED, None, moved=False, touched=True)
 
 
-def raise_mark(known: dict[Person, Marks], person: Person, item: WatermarkItem) -> bool:
-    """Raise up to when a person's messages were delivered, or read, to where an item has it; False if that is known."""
-    delivered, read = known.get(person, (None, None))
-    is_read = item.status is MessageStatus.READ
-    before = read if is_read else delivered
-    if before is not None and item.until <= before:
-        return False
-    known[person] = (delivered, item.until) if is_read else (item.until, read)
-    return True
-
-
 def fill_in(row: Message, item: MessageItem) -> bool:
     """Give an old message what history first handed over without: its media come in a later webhook, under its id.
 
@@ -130,6 +118,17 @@ def fill_in(row: Message, item: MessageItem) -> bool:
     row.type, row.media, row.text = item.type, to_json(item.media), item.text or row.text
     if item.meta:
         row.meta_json = _merged(row.meta_json, item.meta)
+    return True
+
+
+def set_clock(row: Message, item: MessageItem) -> bool:
+    """Take over from the echo of what we sent when that was, by the platform's clock, which watermarks go by.
+
+    Source: protocol reference 3 (read, delivery).
+    """
+    if row.origin is not Origin.API or item.origin is not Origin.ECHO or item.sent_at in (None, row.sent_at):
+        return False
+    row.sent_at = item.sent_at
     return True
 
 

@@ -30,8 +30,8 @@ from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts, reconcile, send_failures
-from hookline.services.change import BELOW, Change, Effect, apply, apply_status, fill_in, raise_mark
+from hookline.services import conversations, facts, marks, reconcile, send_failures
+from hookline.services.change import BELOW, Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.services.notices import recognize
 from hookline.store import accounts, held, messages, outbox
@@ -140,7 +140,7 @@ class _Recording:
             first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._name_own_side([entry.row for entry in first.values() if entry.row])
         await reconcile.own_echoes(self.connection, _echoes(first.values()))
-        await self._apply_watermarks_to_new(first)
+        await marks.apply_known(self.connection, [entry.row for entry in first.values() if entry.row], self.now)
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
         )
@@ -167,20 +167,6 @@ class _Recording:
             else:
                 row.sender = row.sender or own
 
-    async def _apply_watermarks_to_new(self, first: dict[Key, _Entry]) -> None:
-        """A message that we learn of late may have been read long ago."""
-        outbound = [
-            entry.row for entry in first.values() if entry.row and entry.row.direction is MessageDirection.OUTBOUND
-        ]
-        known = await held.watermarks(
-            self.connection, [(row.connected_account_id, row.contact) for row in outbound if row.contact]
-        )
-        for row in outbound:
-            delivered, read = known.get((row.connected_account_id, row.contact or ""), (None, None))
-            for status, until in ((MessageStatus.DELIVERED, delivered), (MessageStatus.READ, read)):
-                if until is not None and row.sent_at is not None and row.sent_at <= until:
-                    apply_status(row, _status_by_watermark(row, status, until), self.now)
-
     async def change_messages(self, entries: Sequence[_Entry]) -> None:
         """Apply what refers to messages; hold what refers to one that is not there."""
         waiting = await held.take(self.connection, self.added)
@@ -204,6 +190,8 @@ class _Recording:
         entry.message_id = original.id
         if isinstance(entry.item, MessageItem) and fill_in(original, entry.item):
             entry.outcome = Outcome.APPLIED
+            self.touched[original.id] = original
+        elif isinstance(entry.item, MessageItem) and set_clock(original, entry.item):
             self.touched[original.id] = original
 
     async def apply_held(self, waiting: Sequence[HeldChange]) -> None:
@@ -246,7 +234,7 @@ class _Recording:
         for entry, item in entries:
             person = _person(entry, item)
             until[person] = max(item.until, until.get(person, item.until))
-            if raise_mark(known, person, item):
+            if marks.raise_mark(known, person, item):
                 raised[person] = (entry.event.organization_id, *known[person])
                 entry.outcome = Outcome.HELD
             else:
@@ -257,7 +245,7 @@ class _Recording:
             for row in sent.get(_person(entry, item), ()):
                 if row.sent_at is not None and row.sent_at <= item.until and row.status in BELOW[item.status]:
                     entry.outcome = Outcome.APPLIED
-                    entry.facts += self._apply(row, _status_by_watermark(row, item.status, item.until))[1]
+                    entry.facts += self._apply(row, marks.status_by_mark(row, item.status, item.until))[1]
                     moved[row.id] = row
         await messages.update(self.connection, list(moved.values()))
         await held.raise_watermarks(self.connection, raised)
@@ -367,10 +355,6 @@ def _hold(entry: _Entry, target: Key) -> HeldChange:
 
 def _person(entry: _Entry, item: WatermarkItem) -> Person:
     return entry.event.connected_account_id, item.contact
-
-
-def _status_by_watermark(row: Message, status: MessageStatus, until: datetime) -> StatusItem:
-    return StatusItem(index=0, kind="status", external_id=row.external_id or "", status=status, at=until)
 
 
 def _fact(row: Message, item: Change, now: datetime) -> Fact:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -29,8 +30,12 @@ _LONGEST_WAIT_SECONDS: Final = 2.0
 
 
 class Called(msgspec.Struct):
-    """What came of calling: a reply, or the last refusal, or a wait before anything was called; and how many calls."""
+    """What came of calling: a reply, or the last refusal, or a wait before anything was called; and how many calls.
 
+    at: when the last call was made.
+    """
+
+    at: datetime
     calls: int = 0
     reply: Reply | None = None
     error: ProviderError | NotReached | OutcomeUnknown | WaitRequested | None = None
@@ -65,7 +70,7 @@ class Caller:
         self, ready: Ready, said: OutboundMessage, message_id: UUID | None, pace: Pace, slot: float
     ) -> Called:
         """Call in this slot, and again in others after refusals that say that nothing was done and to try again."""
-        called = Called()
+        called = Called(datetime.now(UTC))
         call = self.sender(ready).build(said, ready.account, message_id)
         next_slot: float | None = slot
         while True:
@@ -98,6 +103,7 @@ class Caller:
 
     async def _once(self, ready: Ready, call: Call, called: Called) -> None:
         called.calls += 1
+        called.at = datetime.now(UTC)
         try:
             answer = await self._graph(ready).call(
                 "POST",

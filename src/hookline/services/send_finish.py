@@ -5,7 +5,7 @@ this worker's claim on it still stands, and otherwise its present holder is told
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -18,10 +18,10 @@ from hookline.domain.message import MessageStatus, advances
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.sending import PairPace, Reply
 from hookline.domain.text import to_json
-from hookline.services import facts
+from hookline.services import facts, marks
 from hookline.services.record import settle_held
 from hookline.services.send_begin import UNKNOWN_CODE, UNKNOWN_TEXT, Begun
-from hookline.store import attempts, claims, jobs, outbox, paces, sends
+from hookline.store import attempts, claims, jobs, messages, outbox, paces, sends
 from hookline.store.attempts import AttemptOutcome, EndedAttempt
 from hookline.store.jobs import Job
 from hookline.store.messages import Key, Message
@@ -35,7 +35,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: of the attempt. status: what the message becomes: SENT, FAILED, QUEUED (it is tried again), UNKNOWN.
     job_ends: what becomes of the job here and now; None leaves it to the caller, who will wait or retry.
-    defer: another job goes on after this; attempts_left: and so many of it may fail.
+    defer: another job goes on after this; attempts_left: and so many of it may fail. called_at: when the last call was
+    made: the platform's own time of the message is not before that.
     pair: whose pace the reply counts for. strike: the platform found the pair too fast.
     """
 
@@ -44,6 +45,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     outcome: AttemptOutcome
     status: MessageStatus
     at: datetime
+    called_at: datetime
     calls: int = 1
     reply: Reply | None = None
     error: ProviderError | None = None
@@ -158,7 +160,7 @@ class _Recording:
         if reply.meta:
             known = msgspec.json.decode(row.meta_json) if row.meta_json else {}
             row.meta_json = to_json({**known, **reply.meta})
-        row.sent_at = row.sent_at or ending.at
+        row.sent_at = row.sent_at or ending.called_at
         if advances(row.status, MessageStatus.SENT):
             row.status, row.error_code, row.error_text = MessageStatus.SENT, None, None
             self._facts.append(facts.status_changed(row, row.status, ending.at))
@@ -173,6 +175,7 @@ class _Recording:
     async def write(self, connection: Connection, endings: Sequence[Ending]) -> None:
         """Write the messages, the attempts, the pairs and the feed; then what had come for these messages already."""
         await sends.update(connection, self._changed)
+        await self._apply_marks(connection)
         await attempts.end(connection, [_ended(one) for one in endings])
         await _keep_pairs(connection, endings)
         for row in self._displaced:
@@ -182,6 +185,13 @@ class _Recording:
         await outbox.add_all(connection, self._facts)
         if self._named:
             await settle_held(connection, self._named)
+
+    async def _apply_marks(self, connection: Connection) -> None:
+        """Take over from what was read, up to a moment, while the answer was on its way."""
+        now = datetime.now(UTC)
+        moved = await marks.apply_known(connection, self._changed, now)
+        await messages.update(connection, moved)
+        self._facts += [facts.status_changed(row, row.status, now) for row in moved]
 
 
 def _contact(known: str | None, told: str | None) -> str | None:

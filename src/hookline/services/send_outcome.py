@@ -56,6 +56,7 @@ class Attempted:
             outcome=outcome,
             status=status,
             at=self._at,
+            called_at=self._called.at,
             calls=self._called.calls,
             pair=self._pace.pair,
             **more,

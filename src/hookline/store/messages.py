@@ -146,11 +146,12 @@ async def update(connection: Connection, messages: Sequence[Message]) -> None:
     await connection.execute(_UPDATE, *columns(messages, _UPDATED))
 
 
+# One that is being sent is waited for: it may have been sent before that, and nobody would look at it again.
 _LOCK_SENT_BEFORE = f"""
 SELECT {", ".join("m." + name for name in Message.__struct_fields__)}
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS k(account, contact, until)
 JOIN messages m ON m.connected_account_id = k.account AND m.contact = k.contact
-WHERE m.direction = 'OUTBOUND' AND m.sent_at <= k.until AND m.status = ANY ($4)
+WHERE m.direction = 'OUTBOUND' AND (m.sent_at <= k.until OR m.status = 'SENDING') AND m.status = ANY ($4)
 ORDER BY m.id FOR UPDATE OF m
 """  # noqa: S608
 
@@ -158,7 +159,10 @@ ORDER BY m.id FOR UPDATE OF m
 async def lock_sent_before(
     connection: Connection, until: Mapping[tuple[UUID, str], datetime], statuses: Sequence[MessageStatus]
 ) -> dict[tuple[UUID, str], list[Message]]:
-    """Lock and read what was sent to people (account, contact) up to a moment each, and is in one of these statuses."""
+    """Lock and read what was sent to people (account, contact) up to a moment each, and is in one of these statuses.
+
+    What is being sent is among it, without a time.
+    """
     if not until:
         return {}
     accounts, contacts = [account for account, _ in until], [contact for _, contact in until]
