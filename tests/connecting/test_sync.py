@@ -31,12 +31,12 @@ async def number(place: Town) -> UUID:
 
 
 async def test_a_page(place: Town) -> None:
-    """A page's new name arrives; that it shows no picture is no failure."""
+    """A page's new name arrives, and its picture."""
     account = await connected(place, "FACEBOOK")
     place.sim.world.records.pages[default.PAGE].name = "Phone Store and Repair"
     found = await sync(place, account)
     assert found["displayName"] == found["metadata"]["name"] == "Phone Store and Repair"
-    assert found["metadata"]["pictureUrl"] is None
+    assert found["metadata"]["pictureUrl"].startswith("http")
     assert found["metadata"]["subscribed"] is True
     assert found["metadata"]["syncedAt"] > found["createdAt"]
 

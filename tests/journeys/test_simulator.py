@@ -85,7 +85,11 @@ def _lines(running: Program) -> int:
 
 def test_production_has_no_fake_platforms(place: Place) -> None:
     """It refuses to start there."""
-    place.settings |= {"ENVIRONMENT": "production", "JWT_SECRET": "x" * 32}
+    place.settings |= {
+        "ENVIRONMENT": "production",
+        "JWT_SECRET": "x" * 32,
+        "KMS_URI": "aws-kms://arn:aws:kms:x:1:key/1",
+    }
     done = place.hookline("simulator")
     assert done.returncode == 2
     assert "the simulator is for development" in done.stderr

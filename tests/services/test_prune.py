@@ -91,7 +91,12 @@ async def test_messages_that_are_on_their_way_stay(rows: Rows, pool: asyncpg.Poo
     """Old messages go if the settings say so, but none that is queued, being sent or of unknown fate."""
     old = NOW - 400 * DAY
     way = {MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN}
-    ids = {status: await rows.message(status=status.value, created_at=old) for status in MessageStatus}
+    ids = {
+        status: await rows.message(
+            status=status.value, created_at=old, failed_at=old if status is MessageStatus.FAILED else None
+        )
+        for status in MessageStatus
+    }
     young = await rows.message()
     assert (await prune_now(pool, Retention(jobs=DAY))) == {"integration_jobs": 0}
     assert len(await left(pool, "messages")) == len(MessageStatus) + 1

@@ -138,15 +138,18 @@ async def test_message_and_status_committed_at_the_same_moment_find_each_other(d
     """Two workers, neither of which sees the other's row: upkeep matches them afterwards, and tells it."""
     await desk.connect()
     await desk.take_in(bodies.messages(bodies.text_message("earlier")))  # the account was heard of just now
-    await desk.post(bodies.echoes(bodies.echo("a", to="1")))
-    await desk.post(bodies.statuses(bodies.status("a", "read", recipient="2", seconds=5)))
-    for lane, job in enumerate(await desk.jobs(), start=10):  # one each: workers never share a lane
-        await desk.pool.execute("UPDATE integration_jobs SET lane = $2 WHERE id = $1", job["id"], lane)
     async with desk.pool.acquire() as one, desk.pool.acquire() as two:
         first, second = one.transaction(), two.transaction()
+        await desk.post(bodies.echoes(bodies.echo("a", to="1")))
         await first.start()
+        taken = await claims.take(one, limit=10)
+        await desk.post(bodies.statuses(bodies.status("a", "read", recipient="2", seconds=5)))
+        # Workers never share a lane: this one must not lie in the first one's.
+        await desk.pool.execute(
+            "UPDATE integration_jobs SET lane = (lane + 1) % 64 WHERE id <> $1 AND status = 'PENDING'", taken[0].id
+        )
         await second.start()
-        taken, others = await claims.take(one, limit=10), await claims.take(two, limit=10)
+        others = await claims.take(two, limit=10)
         assert (len(taken), len(others)) == (1, 1)
         await process(one, PROVIDERS, DEFAULT_POLICY, taken)
         await process(two, PROVIDERS, DEFAULT_POLICY, others)

@@ -99,7 +99,7 @@ class TokenRefresh:
         self, account: ConnectedAccount, row: OAuthToken, mine: Credentials, error: ProviderError
     ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await tokens.set_due(connection, row, row.due_at)
+            await tokens.leave(connection, row)
             lost = await note_refusal(
                 connection, self._vault, account.id, account.organization_id, error, used=mine.access_token
             )
@@ -110,7 +110,7 @@ class TokenRefresh:
 
     async def _leave(self, row: OAuthToken) -> None:
         async with self._pool.acquire() as connection:
-            await tokens.set_due(connection, row, row.due_at)
+            await tokens.leave(connection, row)
 
 
 def ref_of(account: ConnectedAccount) -> AccountRef:

@@ -197,6 +197,16 @@ async def set_due(connection: Connection, row: OAuthToken, due_at: datetime | No
     await connection.execute(_SET_DUE, row.connected_account_id, row.generation, due_at)
 
 
+_LEAVE = """
+UPDATE oauth_tokens SET attended_until = NULL WHERE connected_account_id = $1 AND generation = $2
+"""
+
+
+async def leave(connection: Connection, row: OAuthToken) -> None:
+    """Give up the right to renew a token; when it is due next is as others have set it meanwhile."""
+    await connection.execute(_LEAVE, row.connected_account_id, row.generation)
+
+
 _SET_SCOPES = """
 UPDATE oauth_tokens SET scopes = $3 WHERE connected_account_id = $1 AND generation = $2 AND scopes <> $3
 """
