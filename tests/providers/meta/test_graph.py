@@ -71,7 +71,7 @@ async def test_failures_of_the_network_pass_through() -> None:
         for answer in (silence, exactly(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")):
             async with talking(answer) as server:
                 with pytest.raises(OutcomeUnknown):
-                    await Graph(http, server.url, "v25.0", "").call("GET", "me", token=TOKEN, timeout_seconds=0.3)
+                    await Graph(http, server.url, "v25.0", "").call("GET", "me", token=TOKEN, timeout_seconds=2)
 
 
 async def test_text_that_cannot_be_stored_is_mended() -> None:
