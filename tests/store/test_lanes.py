@@ -152,6 +152,26 @@ async def test_a_sweep_finds_what_the_marks_have_passed(queue: Queue) -> None:
         assert time.monotonic() < deadline
 
 
+async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sweeping all lanes would hold claims up, a few are swept at a time, and none is left out."""
+    monkeypatch.setattr(lanes, "_SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(lanes, "_SWEEP_SHARE", 0)
+    seen = Lanes(OTHER_LANES)
+    for _ in range(10):
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert not (await seen.lock(connection)).busy
+    await queue.add(300, delay=-HOUR)
+    lanes_of_jobs = {row["lane"] for row in await queue.pool.fetch("SELECT DISTINCT lane FROM integration_jobs")}
+    found: set[int] = set()
+    looks = 0
+    while found < lanes_of_jobs:
+        async with queue.pool.acquire() as connection, connection.transaction():
+            found.update((await seen.lock(connection)).lanes)
+        looks += 1
+        assert looks <= 20 * len(OTHER_LANES)
+    assert looks > 1
+
+
 async def test_a_lane_that_is_locked_is_passed_over(queue: Queue) -> None:
     """Two claims at once get different lanes; when one transaction ends its lanes are anybody's."""
     await queue.add(500)

@@ -24,6 +24,7 @@ from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker, loop
 from hookline.worker.handlers import Handler
+from hookline.worker.runner import _Claimed, _Held
 
 ContextWith = Callable[..., WorkerContext]
 
@@ -294,3 +295,18 @@ async def test_without_notify_a_worker_polls(
         await asyncio.sleep(0.5)
         await queue.add()
         await asyncio.wait_for(ran.wait(), 5)
+
+
+async def test_an_organization_s_only_job_goes_before_what_another_has_more_of(queue: Queue) -> None:
+    """Of what is claimed ahead, one organization's many jobs do not hold up another's single one."""
+    await queue.add(20, organization="noisy")
+    noisy = (await queue.claim(20)).runs
+    await queue.add(1, organization="quiet")
+    quiet = (await queue.claim(20)).runs
+    ahead = _Claimed()
+    for run in (*noisy, *quiet):
+        ahead.add(_Held(run, new_id()))
+    assert len(ahead) == 21
+    order = [held.run.jobs[0].organization_id for held in ahead.take_all()]
+    assert order == ["noisy", "quiet", *["noisy"] * 19]
+    assert len(ahead) == 0

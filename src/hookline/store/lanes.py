@@ -10,7 +10,8 @@ Put aside. A job that cannot run leaves its lane when a claim meets it: behind a
 (BLOCKED), or because its owner is paused (PAUSED). What ends lets the next one of its key back in (store/endings.py).
 Low-water marks. Entries of ended jobs stay at the beginning of a lane until a vacuum may remove them, for as long as
 the oldest snapshot is open. A claim therefore begins where the oldest waiting job was seen last, and looks from the
-very beginning again (a sweep, for what was committed late or has returned) as often as a twentieth of the time allows.
+very beginning again (a sweep, for what was committed late or has returned) as often as a twentieth of the time allows,
+in all lanes at once, or in some after another where there is much to step over.
 """
 
 import time
@@ -30,6 +31,7 @@ LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second 
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _SWEEP_SHARE = 20  # a sweep is made again after so many times what the last one took
+_SWEEP_SECONDS = 0.01  # what it may take; all lanes are swept at once if that takes no longer
 
 # How many organizations' quarters of a second a claim steps through in a lane: from the oldest, and from the newest.
 OLDEST_STEPS = 8
@@ -74,21 +76,37 @@ class Lanes:
 
     def __init__(self, lanes: range) -> None:
         self._lanes = list(lanes)
-        self._beginning = [_BEGINNING] * len(self._lanes)
-        self._marks = self._beginning
+        self._marks = [_BEGINNING] * len(self._lanes)
         self._sweep_at = 0.0
+        self._first = 0  # of the lanes that are swept next
+        self._at_once = len(self._lanes)
 
     async def lock(self, connection: Connection) -> Locked:
         """Lock some lanes in which something is due, until the transaction ends."""
         started = time.monotonic()
         sweeps = started >= self._sweep_at
-        marks = self._beginning if sweeps else self._marks
-        record: Any = await connection.fetchrow(_LOCK, self._lanes, marks, LANE_LOCKS)
         if sweeps:
-            ended = time.monotonic()
-            self._sweep_at = ended + _SWEEP_SHARE * (ended - started)
+            self._lower()
+        record: Any = await connection.fetchrow(_LOCK, self._lanes, self._marks, LANE_LOCKS)
+        if sweeps:
+            self._learn(started, time.monotonic())
         self._marks = record["marks"]
         return Locked(record["lanes"] or [], record["slices"] or [], record["busy"])
+
+    def _lower(self) -> None:
+        """Have the lanes whose turn it is looked at from their beginning."""
+        for lane in range(self._first, self._first + self._at_once):
+            self._marks[lane % len(self._lanes)] = _BEGINNING
+        self._first = (self._first + self._at_once) % len(self._lanes)
+
+    def _learn(self, started: float, ended: float) -> None:
+        """Sweep fewer lanes at once where that holds up the claim: what is due in the others should not wait for it."""
+        took = ended - started
+        self._sweep_at = ended + _SWEEP_SHARE * took
+        if took > _SWEEP_SECONDS:
+            self._at_once = max(1, self._at_once // 2)
+        elif took < _SWEEP_SECONDS / 4:
+            self._at_once = min(len(self._lanes), self._at_once * 2)
 
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock($1::integer, lane) FROM generate_series($2::integer, $3::integer) AS lane"

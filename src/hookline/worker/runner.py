@@ -47,6 +47,35 @@ class _Held:
         self.worker_id = worker_id
 
 
+class _Claimed:
+    """Runs that have not begun. An organization's only one goes before those of which another has several."""
+
+    def __init__(self) -> None:
+        self._only: deque[_Held] = deque()
+        self._several: deque[_Held] = deque()
+        self._of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._only) + len(self._several)
+
+    def add(self, held: _Held) -> None:
+        organization = held.run.jobs[0].organization_id
+        before = self._of.get(organization, 0)
+        self._of[organization] = before + 1
+        (self._several if before else self._only).append(held)
+
+    def take(self) -> _Held:
+        held = (self._only or self._several).popleft()
+        organization = held.run.jobs[0].organization_id
+        self._of[organization] -= 1
+        if not self._of[organization]:
+            del self._of[organization]
+        return held
+
+    def take_all(self) -> list[_Held]:
+        return [self.take() for _ in range(len(self))]
+
+
 class Runner:
     """One process's runner of jobs.
 
@@ -75,7 +104,7 @@ class Runner:
         self._follows = follows
         self._broken = broken
         self._lanes = Lanes(OTHER_LANES)
-        self._waiting: deque[_Held] = deque()
+        self._waiting = _Claimed()
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
         self._spare = False
@@ -102,7 +131,7 @@ class Runner:
             claimed = await claims.claim(connection, worker_id, limit=limit, keys=keys, lanes=self._lanes)
         for run in claimed.runs:
             self.in_hand += len(run.jobs)
-            self._waiting.append(_Held(run, worker_id))
+            self._waiting.add(_Held(run, worker_id))
         self.busy = claimed.busy
         self._begin()
         return sum(len(run.jobs) for run in claimed.runs)
@@ -116,8 +145,7 @@ class Runner:
         """Begin nothing more; finish what has begun, within so many seconds; return the rest to the queue."""
         self._stopping = True
         until = time.monotonic() + seconds
-        left = [job for held in self._waiting for job in held.run.jobs]
-        self._waiting.clear()
+        left = [job for held in self._waiting.take_all() for job in held.run.jobs]
         await self._release(left)
         while self._tasks and (patience := until - time.monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=patience)
@@ -154,7 +182,7 @@ class Runner:
         self._turn_ends = time.monotonic() + TURN_SECONDS
         try:
             while self._waiting:
-                held = self._waiting.popleft()
+                held = self._waiting.take()
                 self._begin()
                 await self._run(held)
         except Exception as error:  # a mistake of ours: the worker ends with it
