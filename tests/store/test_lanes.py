@@ -14,8 +14,8 @@ from hookline.store import claims, endings, lanes
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import open_pool
 
-# A claim leaves half of the lanes to others, at random: after so many a lane was left out every time once in 4,000.
-CLAIMS = 12
+# After so many claims every lane has had its turn.
+CLAIMS = len(OTHER_LANES) // lanes.FEW_LANES
 LIMIT = 256
 HOUR = timedelta(hours=1)
 
@@ -41,12 +41,12 @@ async def backlog(queue: Queue, jobs: int, *, since: timedelta, until: timedelta
     await queue.pool.execute(_BACKLOG, jobs, since, until, kind, noisy)
 
 
-async def organizations_met(queue: Queue, kind: str) -> list[str]:
-    """Whose jobs a claim gets."""
+async def organizations_met(queue: Queue, kind: str, seen: Lanes) -> list[str]:
+    """Whose jobs a claimant gets next."""
     async with queue.pool.acquire() as connection, connection.transaction():
         if kind == "PROCESS_WEBHOOK":
-            return [job.organization_id for job in await claims.take(connection, limit=LIMIT)]
-        claimed = await claims.claim(connection, queue.worker_id, limit=LIMIT)
+            return [job.organization_id for job in await claims.take(connection, limit=LIMIT, lanes=seen)]
+        claimed = await claims.claim(connection, queue.worker_id, limit=LIMIT, lanes=seen)
         return [job.organization_id for run in claimed.runs for job in run.jobs]
 
 
@@ -65,7 +65,8 @@ async def test_a_quiet_organization_is_met_at_once(queue: Queue, name: str, kind
     """However much others have waiting, and since when: an organization's only job is in one of the next claims."""
     await backlog(queue, 20_000, kind=kind, **BACKLOGS[name])
     await queue.add(1, organization="quiet", job_type=kind, delay=timedelta(0))
-    met = [await organizations_met(queue, kind) for _ in range(CLAIMS)]
+    seen = Lanes(WEBHOOK_LANES if kind == "PROCESS_WEBHOOK" else OTHER_LANES)
+    met = [await organizations_met(queue, kind, seen) for _ in range(CLAIMS)]
     assert any("quiet" in one for one in met)
     assert sum(map(len, met)) >= CLAIMS * LIMIT / 4, "the others go on meanwhile"
 
@@ -77,9 +78,10 @@ async def test_small_claims_are_shared_out_too(queue: Queue, *, keyed: bool) -> 
     if keyed:
         await queue.pool.execute("UPDATE integration_jobs SET ordering_key = id::text")
     await queue.add(1, organization="quiet", key="quiet" if keyed else None)
+    seen = Lanes(OTHER_LANES)
     met = []
     for _ in range(CLAIMS):
-        met += [job.organization_id for job in await queue.jobs(limit=2)]
+        met += [job.organization_id for job in await queue.jobs(limit=2, lanes=seen)]
     assert "quiet" in met
 
 
@@ -100,10 +102,11 @@ async def test_what_runs_later_is_not_looked_at(queue: Queue) -> None:
     assert await blocks_of_a_look(queue) <= empty + 3 * len(OTHER_LANES)
 
 
-async def blocks_of_a_look(queue: Queue, marks: list[Any] | None = None) -> int:
+async def blocks_of_a_look(queue: Queue, marks: dict[int, lanes.Place] | None = None) -> int:
     """How many blocks the look for busy lanes reads."""
-    beginning = [lanes._BEGINNING] * len(OTHER_LANES)
-    return await blocks(queue, lanes._LOCK, list(OTHER_LANES), marks or beginning, lanes.LANE_LOCKS)
+    marks = marks or dict.fromkeys(OTHER_LANES, lanes._BEGINNING)
+    slices, tenants, seqs = zip(*marks.values(), strict=True)
+    return await blocks(queue, lanes._LOCK, list(marks), slices, tenants, seqs, lanes.LANE_LOCKS)
 
 
 async def blocks(queue: Queue, statement: str, *arguments: Any) -> int:
@@ -172,6 +175,19 @@ async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: p
     assert looks > 1
 
 
+async def test_lanes_take_turns(queue: Queue) -> None:
+    """However much is due, no lane is passed over for long: a claimant comes to each before it returns to any."""
+    await queue.add(1000)
+    seen = Lanes(OTHER_LANES)
+    visits: list[int] = []
+    for _ in range(12):
+        async with queue.pool.acquire() as connection, connection.transaction():
+            visits += (await seen.lock(connection)).lanes
+    rounds = [visits[start : start + 64] for start in range(0, len(visits), 64)]
+    assert len(rounds) == 3
+    assert all(sorted(one) == list(OTHER_LANES) for one in rounds)
+
+
 async def test_a_lane_that_is_locked_is_passed_over(queue: Queue) -> None:
     """Two claims at once get different lanes; when one transaction ends its lanes are anybody's."""
     await queue.add(500)
@@ -210,7 +226,7 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
     async with queue.pool.acquire() as connection, connection.transaction():
         locked = await Lanes(OTHER_LANES).lock(connection)
     share = lanes.share_of(256, locked)
-    arguments = (locked.lanes, locked.slices, share, 256, queue.worker_id, 256)
+    arguments = (*locked.columns, share, 256, queue.worker_id, 256)
     assert await blocks(queue, claims._CLAIM, *arguments) < 256 * 40
     jobs = await queue.jobs(limit=256)
     owners, ids, leases = zip(*((job.organization_id, job.id, job.lease) for job in jobs), strict=True)
@@ -225,4 +241,4 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
     await queue.pool.execute("UPDATE integration_jobs SET lane = lane - 64 WHERE lane >= 64 AND status = 'PENDING'")
     async with queue.pool.acquire() as connection, connection.transaction():
         locked = await Lanes(WEBHOOK_LANES).lock(connection)
-    assert await blocks(queue, claims._TAKE, locked.lanes, locked.slices, share) < 256 * 40
+    assert await blocks(queue, claims._TAKE, *locked.columns, share) < 256 * 40

@@ -8,6 +8,7 @@ first, which locks them, and everything is undone if the transaction does not co
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -100,11 +101,10 @@ _CLAIMED_COLUMNS = (
     "lease",
     "provider",
     "last_error",
-    "run_at",
     "connected_account_id",
-    "created_at",
-    "updated_at",
 )
+# As seconds since 1970: making a datetime costs the driver more than all else of a row, and most are the same.
+_CLAIMED_TIMES = ("run_at", "created_at", "updated_at")
 
 # Of what is seen: what is paused is put aside. Keyless jobs are picked, and of every key the run that is ready. Where
 # none is, because the first one waits for its time or has been running for long, what was seen of the key is put aside
@@ -115,11 +115,11 @@ WITH RECURSIVE {SEEN},
 looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
 key AS MATERIALIZED (
     SELECT organization_id, ordering_key,
-           least(ceil($4::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
+           least(ceil($6::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
     FROM (
         SELECT organization_id, ordering_key FROM looked_at WHERE ordering_key IS NOT NULL AND NOT paused
         GROUP BY organization_id, ordering_key
-        ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY min(seq)), random() LIMIT $6
+        ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY min(seq)), random() LIMIT $8
     ) AS first
 ),
 run AS MATERIALIZED (SELECT r.* FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
@@ -132,7 +132,7 @@ picked AS MATERIALIZED (
             SELECT ctid, organization_id, seq, depth FROM run WHERE ready
         ) AS ready
     ) AS placed
-    ORDER BY place, random() LIMIT $4
+    ORDER BY place, random() LIMIT $6
 ),
 held_up AS MATERIALIZED (
     SELECT r.organization_id, r.ordering_key
@@ -154,11 +154,12 @@ paused AS (
 ),
 claimed AS (
     UPDATE integration_jobs j
-    SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $5, updated_at = now(),
+    SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $7, updated_at = now(),
         lane = CASE WHEN j.lane >= 0 THEN j.lane
                     ELSE job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)) END
     FROM picked p WHERE j.ctid = p.ctid AND {still_waits("j")}
-    RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)}
+    RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)},
+              {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)}
 )
 SELECT c.*, (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
 FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
@@ -178,10 +179,13 @@ async def claim(
         locked = await lanes.lock(connection)
         if not locked.lanes:
             return Claimed([], locked.busy)
-        share = share_of(limit, locked)
-        records = await connection.fetch(_CLAIM, locked.lanes, locked.slices, share, limit, worker_id, keys)
+        # Where all that came last had keys, each stands for its run: as many as give the keys suffice.
+        share = share_of(min(limit, 2 * keys) if lanes.keyed else limit, locked)
+        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys)
         if records[0][0] is not None:
-            return Claimed(_runs(records), busy=True)
+            runs = _runs(records)
+            lanes.keyed = all(run.jobs[0].ordering_key is not None for run in runs)
+            return Claimed(runs, busy=True)
         if not records[0]["put_aside"]:
             break
     return Claimed([], busy=True)
@@ -189,12 +193,14 @@ async def claim(
 
 _PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
 _PROCESSING = IntegrationJobStatus.PROCESSING
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _runs(records: Iterable[Any]) -> list[Run]:
     """Make runs of claimed rows, in the order in which the claim picked them."""
     runs: list[Run] = []
     of_key: dict[tuple[str, str], Run] = {}
+    times = _Times()
     for record in records:
         owner, key = record[1], record[7]
         run = None if key is None else of_key.get((owner, key))
@@ -203,13 +209,21 @@ def _runs(records: Iterable[Any]) -> list[Run]:
             runs.append(run)
             if key is not None:
                 of_key[owner, key] = run
-        run.jobs.append(_claim_from(record, run.unrecorded))
+        run.jobs.append(_claim_from(record, times, run.unrecorded))
     for run in of_key.values():
         run.jobs.sort(key=attrgetter("seq"))
     return runs
 
 
-def _claim_from(record: Any, unrecorded: list[ClaimedJob]) -> Claim:
+class _Times(dict[float, datetime]):
+    """Times by their seconds since 1970, made once each."""
+
+    def __missing__(self, seconds: float) -> datetime:
+        self[seconds] = time = _EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+        return time
+
+
+def _claim_from(record: Any, times: _Times, unrecorded: list[ClaimedJob]) -> Claim:
     return Claim(
         id=record[0],
         organization_id=record[1],
@@ -223,10 +237,10 @@ def _claim_from(record: Any, unrecorded: list[ClaimedJob]) -> Claim:
         lease=record[8],
         provider=_PROVIDERS[record[9]],
         last_error=record[10],
-        run_at=record[11],
-        connected_account_id=record[12],
-        created_at=record[13],
-        updated_at=record[14],
+        connected_account_id=record[11],
+        run_at=times[record[12]],
+        created_at=times[record[13]],
+        updated_at=times[record[14]],
         unrecorded=unrecorded,
     )
 
@@ -277,7 +291,7 @@ async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None
         locked = await lanes.lock(connection)
         if not locked.lanes:
             break
-        records = await connection.fetch(_TAKE, locked.lanes, locked.slices, share_of(limit, locked))
+        records = await connection.fetch(_TAKE, *locked.columns, share_of(limit, locked))
         if records[0][0] is not None:
             return sorted(map(_taken_from, records), key=attrgetter("seq"))
         if not records[0]["put_aside"]:

@@ -27,12 +27,12 @@ class Claim(Job, frozen=True, kw_only=True):
 # A claimed job's identity and fence.
 _CLAIMED = ("organization_id", "id", "lease")
 
-_FINISH = """
+_END = """
 UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
 WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
-RETURNING j.id
 """
+_FINISH = f"{_END} RETURNING j.id"
 
 
 async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UUID]:
@@ -41,15 +41,16 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
     What has ended before them in their runs, and is not recorded yet, is recorded first.
     """
     before = unrecorded_before(claims)
-    stood = await record_ends(connection, [*before, *claims])
-    return stood.difference(claim.id for claim in before)
-
-
-async def record_ends(connection: Connection, ended: Sequence[ClaimedJob]) -> set[UUID]:
-    """Do the same, where everything that ended before these jobs is among them or recorded already."""
+    ended = [*before, *claims]
     records = await connection.fetch(_FINISH, *columns(ended, _CLAIMED))
     await let_follow(connection, ended)
-    return {record[0] for record in records}
+    return {record[0] for record in records}.difference(claim.id for claim in before)
+
+
+async def record_ends(connection: Connection, ended: Sequence[ClaimedJob]) -> None:
+    """Do the same, where everything that ended before these jobs is among them or recorded already."""
+    await connection.execute(_END, *columns(ended, _CLAIMED))
+    await let_follow(connection, ended)
 
 
 def unrecorded_before(claims: Iterable[ClaimedJob]) -> list[ClaimedJob]:

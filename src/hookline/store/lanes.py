@@ -9,14 +9,14 @@ is never read through what one organization has waiting.
 Put aside. A job that cannot run leaves its lane when a claim meets it: behind an earlier job of its key that is held up
 (BLOCKED), or because its owner is paused (PAUSED). What ends lets the next one of its key back in (store/endings.py).
 Low-water marks. Entries of ended jobs stay at the beginning of a lane until a vacuum may remove them, for as long as
-the oldest snapshot is open. A claim therefore begins where the oldest waiting job was seen last, and looks from the
+the oldest snapshot is open. A claim therefore begins at the job that was seen first the last time, and looks from the
 very beginning again (a sweep, for what was committed late or has returned) as often as a twentieth of the time allows,
 in all lanes at once, or in some after another where there is much to step over.
 """
 
+import random
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -29,7 +29,9 @@ BLOCKED = -2
 PAUSED = -3
 LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second is the lane
 
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+# A place in a lane: a slice, in it an organization's hash, of that a job's seq.
+Place = tuple[datetime, int, int]
+_BEGINNING: Place = (datetime(2000, 1, 1, tzinfo=UTC), -(2**63), 0)
 _SWEEP_SHARE = 20  # a sweep is made again after so many times what the last one took
 _SWEEP_SECONDS = 0.01  # what it may take; all lanes are swept at once if that takes no longer
 
@@ -39,65 +41,99 @@ NEWEST_STEPS = 4
 
 
 class Locked(msgspec.Struct, frozen=True):
-    """Lanes that the transaction has locked, with the oldest slice in each; busy: something is due in some lane."""
+    """Lanes that the transaction has locked, with the place of the first due job in each; busy: some lane has one.
 
-    lanes: list[int]
-    slices: list[datetime]
+    As a statement takes them: a column each of lanes, slices, tenants, seqs.
+    """
+
+    columns: tuple[list[int], list[datetime], list[int], list[int]]
     busy: bool
 
+    @property
+    def lanes(self) -> list[int]:
+        """The lanes alone."""
+        return self.columns[0]
 
-# Half of the lanes in which something is due, so that whoever comes next finds some too; but few of them all at once.
+
+# A claim locks few lanes, and leaves others to whoever comes next: of each it reads one organization after another, so
+# the same jobs cost less out of fewer lanes. Where there is plenty, it does not even look at many more than it needs.
 FEW_LANES = 16
+WINDOW = 24
+# For so long after its time a job may still be committed without waiting for a sweep.
+_LATE = "500 milliseconds"
 _LOCK = f"""
 WITH lane AS MATERIALIZED (
-    SELECT l.lane, l.position, due.slice
-    FROM unnest($1::smallint[], $2::timestamptz[]) WITH ORDINALITY AS l(lane, mark, position)
+    SELECT l.lane, l.position, due.*
+    FROM unnest($1::smallint[], $2::timestamptz[], $3::bigint[], $4::bigint[])
+        WITH ORDINALITY AS l(lane, slice, tenant, seq, position)
     LEFT JOIN LATERAL (
-        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j
-        WHERE j.lane = l.lane AND j.status = 'PENDING' AND job_slice(j.run_at) >= l.mark
+        SELECT job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant, j.seq FROM integration_jobs j
+        WHERE j.lane = l.lane AND j.status = 'PENDING'
+          AND (job_slice(j.run_at), job_tenant(j.organization_id), j.seq) >= (l.slice, l.tenant, l.seq)
           AND job_slice(j.run_at) <= now() AND j.run_at <= now()
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
     ) AS due ON true
-    ORDER BY random()
+    ORDER BY l.position
 ),
 locked AS MATERIALIZED (
-    SELECT lane, slice FROM lane WHERE slice IS NOT NULL AND pg_try_advisory_xact_lock($3::integer, lane)
-    LIMIT (SELECT greatest((count(slice) + 1) / 2, {FEW_LANES}) FROM lane)
+    SELECT * FROM lane WHERE seq IS NOT NULL AND pg_try_advisory_xact_lock($5::integer, lane) LIMIT {FEW_LANES}
 )
-SELECT (SELECT array_agg(lane) FROM locked) AS lanes, (SELECT array_agg(slice) FROM locked) AS slices,
-       array_agg(least(slice, now() - interval '500 milliseconds') ORDER BY position) AS marks,
-       bool_or(slice IS NOT NULL) AS busy
-FROM lane
+SELECT l.lane, l.slice, l.tenant, l.seq, EXISTS (SELECT FROM locked k WHERE k.lane = l.lane) AS locked,
+       now() - interval '{_LATE}' AS settled
+FROM lane l
 """  # noqa: S608 - constants only, here and below
 
 
 class Lanes:
-    """One claimant's view of a kind's lanes: their low-water marks. Without one, every look is a sweep."""
+    """One claimant's view of a kind's lanes: their low-water marks, and whose turn it is.
+
+    Lanes are locked in turn, so that none is passed over again and again. Without a view that is kept, every look is a
+    sweep, and begins anywhere. keyed: all that was claimed last had ordering keys.
+    """
 
     def __init__(self, lanes: range) -> None:
-        self._lanes = list(lanes)
-        self._marks = [_BEGINNING] * len(self._lanes)
+        self._marks = dict.fromkeys(lanes, _BEGINNING)
+        self._turns = random.sample(lanes, len(lanes))
+        self._plenty = False
+        self.keyed = False
         self._sweep_at = 0.0
         self._first = 0  # of the lanes that are swept next
-        self._at_once = len(self._lanes)
+        self._at_once = len(lanes)
 
     async def lock(self, connection: Connection) -> Locked:
         """Lock some lanes in which something is due, until the transaction ends."""
         started = time.monotonic()
-        sweeps = started >= self._sweep_at
-        if sweeps:
+        if started >= self._sweep_at:
             self._lower()
-        record: Any = await connection.fetchrow(_LOCK, self._lanes, self._marks, LANE_LOCKS)
-        if sweeps:
+            locked = await self._look(connection, self._turns)
             self._learn(started, time.monotonic())
-        self._marks = record["marks"]
-        return Locked(record["lanes"] or [], record["slices"] or [], record["busy"])
+            return locked
+        if self._plenty:
+            locked = await self._look(connection, self._turns[:WINDOW])
+            if locked.lanes:
+                return locked
+        return await self._look(connection, self._turns)
+
+    async def _look(self, connection: Connection, lanes: list[int]) -> Locked:
+        marks = zip(*(self._marks[lane] for lane in lanes), strict=True)
+        records = await connection.fetch(_LOCK, lanes, *marks, LANE_LOCKS)
+        settled: Place = (records[0]["settled"], *_BEGINNING[1:])
+        for lane, *place, _, _ in records:
+            self._marks[lane] = settled if place[0] is None else min(settled, tuple(place))
+        due = sum(record["seq"] is not None for record in records)
+        self._plenty = due * 2 > len(lanes)
+        locked = [record for record in records if record["locked"]]
+        names = [record["lane"] for record in locked]
+        self._turns = [lane for lane in self._turns if lane not in names] + names
+        slices, tenants, seqs = ([record[column] for record in locked] for column in ("slice", "tenant", "seq"))
+        return Locked((names, slices, tenants, seqs), busy=due > 0)
 
     def _lower(self) -> None:
-        """Have the lanes whose turn it is looked at from their beginning."""
+        """Have the lanes that are swept now looked at from their beginning."""
+        lanes = list(self._marks)
         for lane in range(self._first, self._first + self._at_once):
-            self._marks[lane % len(self._lanes)] = _BEGINNING
-        self._first = (self._first + self._at_once) % len(self._lanes)
+            self._marks[lanes[lane % len(lanes)]] = _BEGINNING
+        self._first = (self._first + self._at_once) % len(lanes)
 
     def _learn(self, started: float, ended: float) -> None:
         """Sweep fewer lanes at once where that holds up the claim: what is due in the others should not wait for it."""
@@ -106,7 +142,7 @@ class Lanes:
         if took > _SWEEP_SECONDS:
             self._at_once = max(1, self._at_once // 2)
         elif took < _SWEEP_SECONDS / 4:
-            self._at_once = min(len(self._lanes), self._at_once * 2)
+            self._at_once = min(len(self._marks), self._at_once * 2)
 
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock($1::integer, lane) FROM generate_series($2::integer, $3::integer) AS lane"
@@ -122,23 +158,19 @@ _IN_LANE = "FROM integration_jobs j WHERE j.lane = {lane} AND j.status = 'PENDIN
 _ASCENDING = "ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1"
 _DESCENDING = "ORDER BY job_slice(j.run_at) DESC, job_tenant(j.organization_id) DESC, j.seq DESC LIMIT 1"
 
-# Of each locked lane ($1, from the slices $2 on): the organizations, slice by slice, oldest first; where these are more
-# than a claim steps through, those at the newest end as well, so that nobody is buried in another's backlog. Then of
-# each organization as many jobs, oldest first, as are its share of the lane's share ($3) of the claim.
+# Of each locked lane ($1, and its first due job's place, $2 to $4): the organizations, slice by slice, oldest first,
+# each with the first of its jobs; where these are more than a claim steps through, those at the newest end as well, so
+# that nobody is buried in another's backlog. Then of each organization as many jobs, oldest first, as are its share of
+# the lane's share ($5) of the claim.
 SEEN = f"""
 oldest AS (
-    SELECT l.lane, f.slice, f.tenant, 1 AS step
-    FROM unnest($1::smallint[], $2::timestamptz[]) AS l(lane, mark)
-    CROSS JOIN LATERAL (
-        SELECT {_PAIR} {_IN_LANE.format(lane="l.lane")}
-          AND job_slice(j.run_at) >= l.mark AND job_slice(j.run_at) <= now()
-        {_ASCENDING}
-    ) AS f
+    SELECT l.*, 1 AS step
+    FROM unnest($1::smallint[], $2::timestamptz[], $3::bigint[], $4::bigint[]) AS l(lane, slice, tenant, seq)
     UNION ALL
-    SELECT o.lane, f.slice, f.tenant, o.step + 1
+    SELECT o.lane, f.slice, f.tenant, f.seq, o.step + 1
     FROM oldest o
     CROSS JOIN LATERAL (
-        SELECT {_PAIR} {_IN_LANE.format(lane="o.lane")}
+        SELECT {_PAIR}, j.seq {_IN_LANE.format(lane="o.lane")}
           AND (job_slice(j.run_at), job_tenant(j.organization_id)) > (o.slice, o.tenant)
           AND job_slice(j.run_at) <= now()
         {_ASCENDING}
@@ -164,9 +196,17 @@ newest AS (
     WHERE n.step < {NEWEST_STEPS}
 ),
 share AS MATERIALIZED (
-    SELECT lane, tenant, array_agg(slice ORDER BY slice) AS slices,
-           ceil($3::float8 / count(*) OVER (PARTITION BY lane))::integer AS jobs
-    FROM (SELECT lane, slice, tenant FROM oldest UNION SELECT lane, slice, tenant FROM newest) AS pair
+    SELECT lane, tenant, array_agg(slice ORDER BY slice) AS slices, array_agg(first ORDER BY slice) AS firsts,
+           ceil($5::float8 / count(*) OVER (PARTITION BY lane))::integer AS jobs
+    FROM (
+        SELECT lane, slice, tenant, max(seq) AS first
+        FROM (
+            SELECT lane, slice, tenant, seq FROM oldest
+            UNION ALL
+            SELECT lane, slice, tenant, 0 FROM newest
+        ) AS pair
+        GROUP BY lane, slice, tenant
+    ) AS place
     GROUP BY lane, tenant
 ),
 seen AS MATERIALIZED (
@@ -174,11 +214,11 @@ seen AS MATERIALIZED (
     FROM share s
     CROSS JOIN LATERAL (
         SELECT d.*
-        FROM unnest(s.slices) AS u(slice)
+        FROM unnest(s.slices, s.firsts) AS u(slice, first)
         CROSS JOIN LATERAL (
             SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq
             {_IN_LANE.format(lane="s.lane")}
-              AND job_slice(j.run_at) = u.slice AND job_tenant(j.organization_id) = s.tenant
+              AND job_slice(j.run_at) = u.slice AND job_tenant(j.organization_id) = s.tenant AND j.seq >= u.first
             ORDER BY j.seq LIMIT s.jobs
         ) AS d
         LIMIT s.jobs
