@@ -18,6 +18,7 @@ from hookline.providers import PROVIDERS, SETTINGS
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Provider
 from hookline.providers.http import HttpClient
+from hookline.providers.templates import TemplatesClient
 from hookline.security.auth import Authenticator, AuthOptions
 from hookline.security.development import made_secrets
 from hookline.security.master_key import MasterKeys
@@ -204,6 +205,11 @@ class WorkerContext(msgspec.Struct, frozen=True):
     def accounts(self, provider: IntegrationProvider) -> AccountsClient:
         """Make the client of a platform's accounts."""
         return self.providers[provider].accounts(self.http, self.platforms)
+
+    def templates(self, provider: IntegrationProvider) -> TemplatesClient | None:
+        """Make the client of a platform's templates; None if it has none."""
+        rules = self.providers[provider].templates
+        return None if rules is None else rules.client(self.http, self.platforms)
 
     async def access_token(self, connection: Connection, account_id: UUID, organization_id: str) -> str:
         """Give the token by which to act for an account; see services/tokens.py."""

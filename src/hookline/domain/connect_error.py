@@ -19,6 +19,9 @@ RequestError (domain/errors.py)
 └── PlatformUnreachable                 no answer, or none that can be read
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from hookline.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound, RequestError
 
 
@@ -99,9 +102,18 @@ class NotConfigured(RequestError):
 
 
 class PlatformRefused(RequestError):
-    """The platform refused a step that we took for the caller."""
+    """The platform refused a step that we took for the caller. code: the vendor's."""
 
     slug = "platform-refused"
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        super().__init__(detail)
+        self._code = code
+
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """The vendor's code, where it gave one."""
+        return {} if self._code is None else {"platformCode": self._code}
 
 
 class PlatformUnreachable(RequestError):

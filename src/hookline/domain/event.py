@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
+from hookline.domain.template import TemplateChange
 
 
 class WebhookEventStatus(StrEnum):
@@ -171,12 +172,13 @@ class AccountItem(Item, frozen=True, kw_only=True, tag_field="item", tag="accoun
     """A fact about the account itself: review, quality, name, template, security, capability, thread control, …
 
     metadata: what of it the account's metadata should hold from now on (camelCase keys), perhaps nothing.
-    data: the platform's own words.
+    data: the platform's own words. template: what of it is about a message template.
     """
 
     at: datetime | None = None
     metadata: dict[str, Any] = {}
     data: Any = None
+    template: TemplateChange | None = None
 
 
 class ContactItem(Item, frozen=True, kw_only=True, tag_field="item", tag="contact"):

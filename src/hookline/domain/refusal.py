@@ -7,6 +7,7 @@ RequestError (domain/errors.py)
 └── SendRefused
     ├── AccountNotReady                 disconnected, or in ERROR
     ├── WindowClosed                    the person may not be written to freely now
+    ├── TemplateRefused                 the platform has no such template, or would refuse it
     └── OptedOut                        the person stopped marketing
 """
 
@@ -15,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from hookline.domain.errors import Conflict, RequestError
+from hookline.domain.template import Misfit
 
 
 class KeyReused(Conflict):
@@ -58,6 +60,27 @@ class WindowClosed(SendRefused):
     def more(self) -> Mapping[str, Any]:
         """When the window ended, if it ever began, and what is allowed now."""
         return {"windowUntil": self.window_until, "allowed": self.allowed}
+
+
+class TemplateRefused(SendRefused):
+    """The account's platform would refuse this template: it does not know it, has stopped it, or takes other values."""
+
+    slug = "template-refused"
+
+    def __init__(self, name: str, language: str, misfit: Misfit) -> None:
+        super().__init__(misfit.text)
+        self._name = name
+        self._language = language
+        self.misfit = misfit
+
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """Which template, why, and each place that differs: what it expects there, and what it was given."""
+        return {
+            "reason": self.misfit.reason,
+            "template": {"name": self._name, "language": self._language, "status": self.misfit.status},
+            "differences": self.misfit.differences,
+        }
 
 
 class OptedOut(SendRefused):

@@ -10,6 +10,7 @@ from hookline.domain.event import Item, Part
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.http import HttpClient
 from hookline.providers.sender import Sender
+from hookline.providers.templates import Templates
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -56,6 +57,11 @@ class Provider(Protocol):
     @property
     def sender(self) -> Sender:
         """What it is to whoever sends."""
+        ...
+
+    @property
+    def templates(self) -> Templates | None:
+        """What it says of message templates; None if it has none."""
         ...
 
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:

@@ -19,6 +19,7 @@ from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.domain.job import ENDED, Ended
 from hookline.domain.message import MessageStatus
 from hookline.domain.outbound import OutboundMessage, OutboundType
+from hookline.domain.outbound_template import Template
 from hookline.domain.provider_error import ErrorClass, LimitScope, NotReached, ProviderError
 from hookline.domain.sending import Pace
 from hookline.providers.base import Provider
@@ -33,7 +34,7 @@ from hookline.services.send_call import Called, Caller
 from hookline.services.send_finish import Ending, finish
 from hookline.services.send_outcome import Attempted, words
 from hookline.services.sending_accounts import AccessToken, NoteRefusal, Ready, SendingAccounts
-from hookline.store import outbox
+from hookline.store import outbox, templates
 from hookline.store.jobs import Job
 from hookline.store.paces import account_key
 from hookline.store.pool import DATABASE_AWAY
@@ -83,6 +84,7 @@ class Deliver:
         options: DeliveryOptions | None = None,
     ) -> None:
         self._pool = pool
+        self._providers = providers
         self._policy = policy
         self._note_refusal = note_refusal
         self._options = options or DeliveryOptions()
@@ -122,7 +124,8 @@ class Deliver:
             return await self._act(job, ready, payload.action)
         pace = self._caller.sender(ready).pace(ready.account, payload.type)
         slot = await self._caller.slot(ready, pace)
-        began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair))
+        rules = self._providers[ready.account.provider].templates if payload.type is OutboundType.TEMPLATE else None
+        began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair, rules))
         match began:
             case Settled():
                 return None
@@ -143,6 +146,7 @@ class Deliver:
         if after is not None:
             await self._follow(ready, called, after)
         await self._endings.submit(ending)
+        await self._note_template(ready, begun.said.template, called)
         if ending.job_ends is not None:
             return ENDED
         raise self._wait_of(called, after)
@@ -169,6 +173,16 @@ class Deliver:
                 await outbox.add(
                     connection, facts.account_alert(account.organization_id, account.id, error, after.wait, now)
                 )
+
+    async def _note_template(self, ready: Ready, template: Template | None, called: Called) -> None:
+        """Keep what a refusal says of the template: others that use it need not be called for."""
+        rules, error = self._providers[ready.account.provider].templates, called.error
+        if rules is None or template is None or not isinstance(error, ProviderError):
+            return
+        status = rules.status_after(error.code)
+        if status is not None:
+            async with self._pool.acquire() as connection:
+                await templates.turn(connection, ready.account.id, template.name, template.language, status)
 
     def _wait_of(self, called: Called, after: Consequence | None) -> Exception:
         """Give what the job is to raise: a wait, or an ordinary failure."""

@@ -18,6 +18,6 @@ def told() -> Iterator[None]:
     except ProviderError as error:
         if error.error_class in (ErrorClass.WAIT, ErrorClass.RETRY):
             raise PlatformUnreachable(f"the platform cannot do it now, try again later: {error}") from None
-        raise PlatformRefused(f"the platform refused: {error}") from None
+        raise PlatformRefused(f"the platform refused: {error}", error.code) from None
     except (NotReached, OutcomeUnknown) as error:
         raise PlatformUnreachable(f"the platform did not answer, try again: {error}") from None

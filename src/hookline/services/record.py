@@ -29,8 +29,9 @@ from hookline.domain.event import (
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
+from hookline.domain.template import TemplateChange
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts, marks, reconcile, send_failures
+from hookline.services import conversations, facts, marks, reconcile, send_failures, template_news
 from hookline.services.change import BELOW, Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.services.notices import recognize
@@ -271,6 +272,7 @@ class _Recording:
                 merged[event.connected_account_id] = {**before, **item.metadata}
         for account_id, metadata in merged.items():
             await accounts.set_metadata(self.connection, account_id, to_json(metadata))
+        await template_news.note_changes(self.connection, _template_changes(entries))
 
     def note_the_rest(self, entries: Sequence[_Entry]) -> None:
         """Tell what people did; say why what has no effect has none."""
@@ -295,6 +297,17 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
     results = msgspec.json.decode(event.result, type=list[ItemResult])
     done = (Outcome.APPLIED, Outcome.DUPLICATE)
     return [one.kind if one.outcome in done else None for one in results]
+
+
+def _template_changes(
+    entries: Sequence[tuple[_Entry, AccountItem]],
+) -> list[tuple[StoredEvent, TemplateChange, datetime]]:
+    """List what is new of templates."""
+    return [
+        (entry.event, item.template, item.at or entry.event.received_at)
+        for entry, item in entries
+        if item.template is not None and not entry.known
+    ]
 
 
 def _said_of(item: Item) -> Contact:

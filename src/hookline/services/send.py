@@ -1,7 +1,7 @@
 """Accept a message to send: check it, and put it and its job into one transaction. Nothing is called here.
 
-The order of the checks: the account, what the platform can carry, the Idempotency-Key, policy. A key that came before
-is answered by its message, whatever has changed since.
+The order of the checks: the account, what the platform can carry, the Idempotency-Key, policy, the template. A key that
+came before is answered by its message, whatever has changed since.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from hookline.domain.outbound import InvalidMessage, OutboundMessage, write_mess
 from hookline.domain.refusal import AccountNotReady, KeyReused
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
-from hookline.services import facts, send_policy
+from hookline.services import facts, send_policy, template_check
 from hookline.store import accounts, conversations, jobs, messages, outbox, sends
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.conversations import Conversation, Happened
@@ -82,6 +82,7 @@ async def accept(
                 return known
         _check_account(account)
         send_policy.check(draft.said, sender.policy, found, datetime.now(UTC))
+        await template_check.check(connection, providers[account.provider].templates, account, said.template)
         if said.is_action:
             return await _enqueue(draft, {"action": msgspec.Raw(write_message(draft.said).encode())})
         return await _queue(draft, idempotency_key)

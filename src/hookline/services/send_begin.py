@@ -1,8 +1,8 @@
 """Begin to send: mark messages as being sent and write their attempts down, before anything is called.
 
 Many at once, in one transaction. What this decides of each message:
-QUEUED → SENDING, unless the pair must wait or the message is too old. Found SENDING: a worker was lost in the middle of
-the call, so it may have been sent → UNKNOWN. Anything else → left alone.
+QUEUED → SENDING, unless the pair must wait, the message is too old, or its template cannot be sent any more. Found
+SENDING: a worker was lost in the middle of the call, so it may have been sent → UNKNOWN. Anything else → left alone.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,12 @@ from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageStatus
 from hookline.domain.outbound import OutboundMessage
+from hookline.domain.refusal import TemplateRefused
 from hookline.domain.sending import PairPace
+from hookline.domain.template import Misfit
+from hookline.providers.templates import Templates
 from hookline.services import facts
+from hookline.services.template_check import Wanted, misfits
 from hookline.store import attempts, outbox, paces, sends
 from hookline.store.attempts import NewAttempt
 from hookline.store.jobs import Job
@@ -34,11 +38,15 @@ EXPIRED_TEXT: Final = "This message could not be sent in time, and is not sent a
 
 
 class Start(msgspec.Struct, frozen=True):
-    """A wish to begin: the job, the message that it names, and the pace of its pair of account and contact."""
+    """A wish to begin: the job, the message that it names, and the pace of its pair of account and contact.
+
+    templates: the rules of its platform, if the message is a template.
+    """
 
     job: Job
     message_id: UUID
     pair: PairPace | None
+    templates: Templates | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -85,6 +93,7 @@ async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) 
         rows = await sends.lock(connection, [(one.job.organization_id, one.message_id) for one in starts])
         keys = [_pair_key(rows[one.message_id]) for one in starts if one.pair is not None and one.message_id in rows]
         work = _Work(now, expiry, await paces.lock_pairs(connection, keys) if keys else {})
+        await work.check_templates(connection, starts, rows)
         results = [work.decide(one, rows.get(one.message_id)) for one in starts]
         await work.write(connection)
         return [
@@ -104,6 +113,21 @@ class _Work:
         self._begun: list[tuple[Message, NewAttempt]] = []
         self._changed: list[Message] = []
         self._facts: list[Fact] = []
+        self._misfits: dict[UUID, Misfit] = {}
+
+    async def check_templates(self, connection: Connection, starts: Sequence[Start], rows: dict[UUID, Message]) -> None:
+        """See which templates their platform would refuse by now."""
+        wanted: dict[UUID, Wanted] = {}
+        for one in starts:
+            row = rows.get(one.message_id)
+            if one.templates is None or row is None or row.status is not MessageStatus.QUEUED:
+                continue
+            stored = _read(row)
+            if stored is not None and stored.request.template is not None:
+                wanted[row.id] = (row.connected_account_id, stored.request.template, one.templates)
+        if wanted:
+            found = zip(wanted, await misfits(connection, list(wanted.values())), strict=True)
+            self._misfits = {id_: misfit for id_, misfit in found if misfit is not None}
 
     def decide(self, start: Start, row: Message | None) -> Begun | Settled | Message | Exception:
         """Decide about one message; the message itself if its outcome is not known."""
@@ -116,12 +140,13 @@ class _Work:
         return self._decide_queued(start, row) if row.status is MessageStatus.QUEUED else Settled(row)
 
     def _decide_queued(self, start: Start, row: Message) -> Begun | Settled | Exception:
-        try:
-            stored = _stored_decoder.decode(row.meta_json or "{}")
-        except msgspec.MsgspecError:
+        stored = _read(row)
+        if stored is None:
             return PermanentFailure("the message does not say what is to be sent")
         if (stored.queued_at or row.created_at) + self._expiry < self._now:
-            return self._expired(row)
+            return self._fails(row, row.error_code or EXPIRED_CODE, f"{EXPIRED_TEXT} {row.error_text or ''}".strip())
+        if row.id in self._misfits:
+            return self._fails(row, TemplateRefused.slug, self._misfits[row.id].text)
         wait = self._pair_wait(start, row)
         return wait if wait is not None else self._go(start, row, stored.request)
 
@@ -131,8 +156,8 @@ class _Work:
         self._facts.append(facts.status_changed(row, row.status, self._now))
         return row
 
-    def _expired(self, row: Message) -> Settled:
-        sends.fail(row, row.error_code or EXPIRED_CODE, f"{EXPIRED_TEXT} {row.error_text or ''}".strip(), self._now)
+    def _fails(self, row: Message, code: str, text: str) -> Settled:
+        sends.fail(row, code, text, self._now)
         self._changed.append(row)
         self._facts.append(facts.status_changed(row, row.status, self._now))
         return Settled(row)
@@ -178,6 +203,13 @@ class _Work:
             await attempts.begin(connection, [attempt for _, attempt in self._begun])
         await paces.keep_pairs(connection, self._used)
         await outbox.add_all(connection, self._facts)
+
+
+def _read(row: Message) -> _Stored | None:
+    try:
+        return _stored_decoder.decode(row.meta_json or "{}")
+    except msgspec.MsgspecError:
+        return None
 
 
 async def _tried_at(connection: Connection, row: Message, now: datetime) -> datetime:

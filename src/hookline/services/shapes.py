@@ -14,6 +14,7 @@ from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
 from hookline.store.pauses import Pause
+from hookline.store.templates import StoredTemplate
 from hookline.store.tokens import TokenInfo
 
 Shape = dict[str, Any]
@@ -167,6 +168,26 @@ def job(row: Job) -> Shape:
         "runAt": row.run_at,
         "connectedAccountId": row.connected_account_id,
         "orderingKey": row.ordering_key,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def template(row: StoredTemplate) -> Shape:
+    """A message template, as its platform has it."""
+    return {
+        "id": row.id,
+        "connectedAccountId": row.connected_account_id,
+        "name": row.name,
+        "language": row.language,
+        "category": row.category,
+        "status": row.status,
+        "components": raw(row.components),
+        "parameterFormat": row.parameter_format,
+        "quality": row.quality,
+        "rejectedReason": row.rejected_reason,
+        "externalId": row.external_id,
+        "syncedAt": row.synced_at,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }

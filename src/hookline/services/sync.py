@@ -1,5 +1,9 @@
-"""SYNC_ACCOUNT: bring what the platform says of an account into its metadata, and see that we are still subscribed."""
+"""SYNC_ACCOUNT: bring what the platform says of an account into its metadata, and see that we are still subscribed.
 
+Also its templates, where the platform has them.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,21 +11,25 @@ import asyncpg
 import msgspec
 import structlog
 
-from hookline.domain.account import ConnectedAccountStatus
+from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.errors import PermanentFailure
 from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.domain.text import to_json
 from hookline.providers.accounts import Credentials, Description
+from hookline.providers.templates import TemplatesClient
 from hookline.security.vault import Vault
 from hookline.services import account_jobs, facts
 from hookline.services.refresh import Clients, ref_of
 from hookline.services.refusal import note_refusal
+from hookline.services.template_news import TemplateList, is_only_templates, keep_list
 from hookline.services.tokens import credentials, next_look
-from hookline.store import accounts, outbox, tokens
+from hookline.store import accounts, outbox, paces, tokens
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.jobs import Job
 from hookline.store.pool import Connection
 from hookline.store.tokens import OAuthToken
+
+TemplateClients = Callable[[IntegrationProvider], TemplatesClient | None]
 
 log = structlog.get_logger(__name__)
 
@@ -29,29 +37,46 @@ log = structlog.get_logger(__name__)
 class AccountSync:
     """Runs the jobs of type SYNC_ACCOUNT."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, clients: Clients) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, clients: Clients, template_clients: TemplateClients) -> None:
         self._pool = pool
         self._vault = vault
         self._clients = clients
+        self._template_clients = template_clients
 
     async def __call__(self, job: Job) -> None:
-        """Ask the platform about an account. One in ERROR whose token holds after all is CONNECTED again.
+        """Ask the platform about an account, and its templates. One in ERROR whose token holds is CONNECTED again.
 
         The platform can end a subscription without a word: an account that lost it is subscribed again.
         Raises: PermanentFailure, if the account is not there or has no token; WaitRequested; what a failed call raises.
         """
         account, row, mine = await self._read(job)
-        client, named = self._clients(account.provider), ref_of(account)
         try:
-            found = await client.describe(named, mine)
-            if not found.subscribed:
-                await client.subscribe(named, mine)
-                log.warning("an account was subscribed again", account_id=str(account.id))
+            if not is_only_templates(job):
+                await self._sync_account(account, row, mine)
+            await self._sync_templates(account, mine)
         except ProviderError as error:
             await self._refused(account, mine, error)
-            return
+
+    async def _sync_account(self, account: ConnectedAccount, row: OAuthToken, mine: Credentials) -> None:
+        client, named = self._clients(account.provider), ref_of(account)
+        found = await client.describe(named, mine)
+        if not found.subscribed:
+            await client.subscribe(named, mine)
+            log.warning("an account was subscribed again", account_id=str(account.id))
         async with self._pool.acquire() as connection, connection.transaction():
             await self._note(connection, account, row, mine, found)
+
+    async def _sync_templates(self, before: ConnectedAccount, mine: Credentials) -> None:
+        client = self._template_clients(before.provider)
+        if client is None:
+            return
+        async with self._pool.acquire() as connection:
+            asked_at = await paces.now(connection)
+        found = await client.list_all(ref_of(before), mine.access_token)
+        async with self._pool.acquire() as connection, connection.transaction():
+            account = (await accounts.lock(connection, [before.id])).get(before.id)
+            if account is not None and account.status is not ConnectedAccountStatus.DISCONNECTED:
+                await keep_list(connection, account, TemplateList(asked_at, found))
 
     async def _read(self, job: Job) -> tuple[ConnectedAccount, OAuthToken, Credentials]:
         if job.connected_account_id is None:

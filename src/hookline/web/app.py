@@ -46,6 +46,7 @@ from hookline.web import (
     messages,
     pauses,
     sends,
+    templates,
     webhook_events,
 )
 from hookline.web.caller import ORGANIZATION_HEADER
@@ -76,7 +77,7 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 RESOURCES: Final = (
-    *(integrations, messages, sends, conversations, capabilities),
+    *(integrations, templates, messages, sends, conversations, capabilities),
     *(webhook_events, jobs, events, health, docs),
 )
 
@@ -104,6 +105,7 @@ def create_api(context: ApiContext) -> FastAPI:
     for resource in (
         consent,
         integrations,
+        templates,
         messages,
         sends,
         conversations,

@@ -315,6 +315,37 @@ SYNC_JOB: Final[dict[str, Any]] = {
     "updatedAt": "2026-01-14T10:05:00Z",
 }
 
+SYNC_TEMPLATES_JOB: Final[dict[str, Any]] = {**SYNC_JOB, "payloadJson": {"accountId": _ACCOUNT, "only": "templates"}}
+
+TEMPLATE_BODY: Final[dict[str, Any]] = {
+    "name": "order_sent",
+    "language": "en_US",
+    "category": "UTILITY",
+    "components": [
+        {
+            "type": "BODY",
+            "text": "Hello {{1}}, your order {{2}} is on its way.",
+            "example": {"body_text": [["Ann", "7"]]},
+        }
+    ],
+}
+
+TEMPLATE: Final[dict[str, Any]] = {
+    "id": "0198c0de-0000-7000-8000-000000000008",
+    "connectedAccountId": _ACCOUNT,
+    **TEMPLATE_BODY,
+    "status": "APPROVED",
+    "parameterFormat": "POSITIONAL",
+    "quality": "GREEN",
+    "rejectedReason": None,
+    "externalId": "70100000000002",
+    "syncedAt": "2026-01-14T10:00:00Z",
+    "createdAt": "2026-01-14T10:00:00Z",
+    "updatedAt": "2026-01-14T10:05:00Z",
+}
+
+NEW_TEMPLATE: Final[dict[str, Any]] = {**TEMPLATE, "status": "PENDING", "quality": None}
+
 FEED: Final[dict[str, Any]] = {
     "items": [
         {

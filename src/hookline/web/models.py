@@ -285,6 +285,39 @@ class BulkOutcome(Shape):
     job_id: UUID | None = Field(description="The job that does the rest, if not all is done already.")
 
 
+class Template(Shape):
+    """A message template of an account, in one language. What its platform says is in the platform's words."""
+
+    id: UUID
+    connected_account_id: UUID
+    name: str
+    language: str
+    category: str | None
+    status: str | None = Field(description="APPROVED can be sent; DELETED is gone; null: not known.")
+    components: list[Any] | None = Field(description="Null: not known yet.")
+    parameter_format: str | None = Field(description="POSITIONAL or NAMED.")
+    quality: str | None
+    rejected_reason: str | None
+    external_id: str | None
+    synced_at: datetime | None = Field(description="When it was last read from the platform.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class TemplatePage(Shape):
+    """Templates, the latest that we learned of first."""
+
+    items: list[Template]
+    next_cursor: str | None
+
+
+class TemplateList(Shape):
+    """Templates, all of them."""
+
+    items: list[Template]
+    next_cursor: None
+
+
 class Pause(Shape):
     """Whose jobs do not run."""
 

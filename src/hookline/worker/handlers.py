@@ -30,7 +30,7 @@ def default_handlers(context: WorkerContext) -> dict[str, Handler]:
         IntegrationJobType.RETRY: partial(run_retry, context.pool),
         IntegrationJobType.BULK: partial(bulk.go_on, context.pool),
         IntegrationJobType.SEND_MESSAGE: _deliver(context),
-        IntegrationJobType.SYNC_ACCOUNT: AccountSync(*outside),
+        IntegrationJobType.SYNC_ACCOUNT: AccountSync(*outside, context.templates),
         IntegrationJobType.REFRESH_TOKEN: TokenRefresh(*outside),
         IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
     }

@@ -9,6 +9,7 @@ from hookline.providers import generic
 from hookline.providers.meta import lenient, messaging, routing, signature, source
 from hookline.providers.meta.envelope import decode
 from hookline.providers.meta.routing import Leaf, Owner, Path, Share
+from hookline.providers.templates import Templates
 
 
 class EntryPlatform(ABC):
@@ -19,6 +20,7 @@ class EntryPlatform(ABC):
     """
 
     object_name: str
+    templates: Templates | None = None
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
         """Say whether the header was made over `body` with one of `secrets`."""

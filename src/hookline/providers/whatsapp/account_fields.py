@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from hookline.domain.event import AccountItem, Contact, ContactItem, Item
 from hookline.providers.meta import lenient
 from hookline.providers.meta.source import Numbers, unsupported
+from hookline.providers.whatsapp.template_notices import read_change
 
 
 class Field(NamedTuple):
@@ -85,15 +86,18 @@ def read(field: str, value: dict[str, Any], at: datetime | None, numbers: Number
 def _account_item(field: str, value: dict[str, Any], at: datetime | None, index: int) -> Item:
     kind, names = FIELDS[field]
     metadata = {ours: value[theirs] for theirs, ours in names.items() if value.get(theirs) is not None}
-    external_id = None
+    external_id, template = None, None
     if kind == "template":
         external_id = lenient.identifier(value.get("message_template_id"))
+        template = read_change(field, value)
     elif field == "account_update":
         kind, metadata = _account_update(value)
     elif field == "phone_number_name_update" and value.get("decision") == "APPROVED":
         metadata["verifiedName"] = lenient.string(value.get("requested_verified_name"))
     data = {"field": field, **value}
-    return AccountItem(index=index, kind=kind, external_id=external_id, at=at, metadata=metadata, data=data)
+    return AccountItem(
+        index=index, kind=kind, external_id=external_id, at=at, metadata=metadata, data=data, template=template
+    )
 
 
 def _account_update(value: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -12,11 +12,13 @@ from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
 from hookline.providers.sender import Sender
+from hookline.providers.templates import Templates
 from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
 from hookline.providers.whatsapp.client import NumberAccounts
 from hookline.providers.whatsapp.line import Line
 from hookline.providers.whatsapp.payload import WhatsAppSender
 from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
+from hookline.providers.whatsapp.templates import WhatsAppTemplates
 
 # Field → reader of a change's value, where it is about conversations. The others are in `account_fields`.
 # Source: protocol reference 2.1, 2.3, 2.4.
@@ -34,6 +36,7 @@ class WhatsApp:
 
     name = IntegrationProvider.WHATSAPP
     sender: Sender = WhatsAppSender()
+    templates: Templates | None = WhatsAppTemplates()
     secret_settings = ("META_APP_SECRETS",)
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
