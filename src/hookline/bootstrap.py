@@ -26,6 +26,7 @@ from hookline.security.vault import Vault
 from hookline.services.failure import RetryPolicy
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
+from hookline.services.media_links import MediaLinks
 from hookline.services.prune import Retention
 from hookline.services.refusal import note_refusal
 from hookline.services.send import accept
@@ -36,6 +37,7 @@ from hookline.store.embedded import EmbeddedPostgres
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
 from hookline.store.migrate import check
+from hookline.store.objects import Objects
 from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, open_pool
 
 INGEST_CONNECTIONS = 2
@@ -100,6 +102,12 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(MasterKeys(settings.kms_uri, settings.data_dir))
 
 
+def media_links(settings: Settings, platforms: Mapping[str, str]) -> MediaLinks:
+    """Where the platforms fetch what was uploaded here: at the public URL; in development, at this machine."""
+    base_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    return MediaLinks(base_url, split_commas(platforms.get("META_APP_SECRETS", "")))
+
+
 def retry_policy(settings: Settings) -> RetryPolicy:
     """When failed jobs run again."""
     return RetryPolicy(settings.max_job_attempts, settings.backoff_cap_minutes)
@@ -137,6 +145,8 @@ class ApiContext(msgspec.Struct, frozen=True):
     platforms: Mapping[str, str]
     bell: Bell
     vault: Vault
+    objects: Objects
+    links: MediaLinks
 
     def accounts(self, provider: IntegrationProvider) -> AccountsClient:
         """Make the client of a platform's accounts."""
@@ -150,7 +160,7 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
     Raises: StartupError, if the database cannot be reached, its schema is not the code's, or a pooler on the way lets
     the connections act as another role than the one that binds them.
     """
-    secrets = read_secrets(settings)
+    secrets, platforms = read_secrets(settings), read_platforms(settings)
     await check(database_url)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -183,9 +193,11 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
             pool,
             ingest,
             http,
-            read_platforms(settings),
+            platforms,
             bell,
             open_vault(settings),
+            Objects.of(settings.media_url, settings.data_dir),
+            media_links(settings, platforms),
         )
 
 
@@ -201,6 +213,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     http: HttpClient = msgspec.field(default_factory=HttpClient)
     platforms: Mapping[str, str] = {}
     vault: Vault = msgspec.field(default_factory=lambda: Vault(MasterKeys(None, None)))
+    objects: Objects = msgspec.field(default_factory=lambda: Objects("memory:///"))
 
     def accounts(self, provider: IntegrationProvider) -> AccountsClient:
         """Make the client of a platform's accounts."""
@@ -220,6 +233,11 @@ class WorkerContext(msgspec.Struct, frozen=True):
     ) -> bool:
         """Put an account into ERROR if a refusal means it; see services/refusal.py. `used`: the token refused."""
         return await note_refusal(connection, self.vault, account_id, organization_id, error, used=used)
+
+    @property
+    def links(self) -> MediaLinks:
+        """Where the platforms fetch what was uploaded here."""
+        return media_links(self.settings, self.platforms)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -249,7 +267,8 @@ async def worker_context(settings: Settings, database_url: str) -> AsyncIterator
         database_url, size=settings.database_pool_size, application_name="hookline worker", batches=True
     )
     async with pool, HttpClient() as http:
-        yield WorkerContext(settings, PROVIDERS, pool, http, platforms, open_vault(settings))
+        objects = Objects.of(settings.media_url, settings.data_dir)
+        yield WorkerContext(settings, PROVIDERS, pool, http, platforms, open_vault(settings), objects)
 
 
 class Hookline:

@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         "development uses a key file under HOOKLINE_DATA_DIR",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    media_url: str | None = Field(
+        None,
+        pattern="^(s3|gs|az|file)://.+$",
+        description="where files are kept, as s3://bucket/prefix, gs://…, az://… or file:///folder; default: a folder "
+        "under HOOKLINE_DATA_DIR, which every process must reach",
+    )
+    max_media_bytes: int = Field(100 * 1024 * 1024, gt=0, description="larger files are neither fetched nor taken")
     max_webhook_bytes: int = Field(4 * 1024 * 1024, gt=0, description="larger webhooks are answered 413")
     max_job_attempts: int = Field(
         5, ge=0, description="failed attempts after which a job is FAILED at its next failure"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hookline.domain.errors import RequestError
+from hookline.domain.ids import parse_id
 from hookline.domain.outbound import OutboundMessage
 from hookline.domain.outbound_media import File
 from hookline.domain.outbound_uses import uses
@@ -106,7 +107,8 @@ def _length(text: str, unit: Unit) -> int:
 
 def _file_complaint(rule: Files, file: File) -> str | None:
     if file.url is None:
-        return "files by URL only" if rule.needs_url else None
+        uploaded = parse_id(file.media_id or "") is not None  # here: it has an address
+        return "files by URL, or by the id of an upload, only" if rule.needs_url and not uploaded else None
     guessed, _ = mimetypes.guess_type(urlsplit(file.url).path)
     if guessed is None or not rule.mime_types or guessed in rule.mime_types:
         return None

@@ -8,6 +8,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, Part
 from hookline.providers.accounts import AccountsClient
+from hookline.providers.files import Files
 from hookline.providers.http import HttpClient
 from hookline.providers.sender import Sender
 from hookline.providers.templates import Templates
@@ -57,6 +58,11 @@ class Provider(Protocol):
     @property
     def sender(self) -> Sender:
         """What it is to whoever sends."""
+        ...
+
+    @property
+    def files(self) -> Files:
+        """What it says of the files that people send."""
         ...
 
     @property

@@ -28,6 +28,7 @@ from hookline.services import consequence, facts, undecided
 from hookline.services.batching import MicroBatcher
 from hookline.services.consequence import Consequence
 from hookline.services.failure import RetryPolicy
+from hookline.services.media_links import MediaLinks
 from hookline.services.pacing import Pacer
 from hookline.services.send_begin import Beginning, Begun, Settled, Start, Uncertain, begin
 from hookline.services.send_call import Called, Caller
@@ -81,12 +82,14 @@ class Deliver:
         *,
         access_token: AccessToken,
         note_refusal: NoteRefusal,
+        links: MediaLinks,
         options: DeliveryOptions | None = None,
     ) -> None:
         self._pool = pool
         self._providers = providers
         self._policy = policy
         self._note_refusal = note_refusal
+        self._links = links
         self._options = options or DeliveryOptions()
         self._accounts = SendingAccounts(pool, access_token)
         self._pacer = Pacer(pool)
@@ -141,7 +144,8 @@ class Deliver:
 
     async def _send(self, job: Job, ready: Ready, begun: Begun, pace: Pace, slot: float) -> Ended | None:
         """Call, with a few quick retries where nothing was done for certain, and record what came of it."""
-        called = await self._caller.call(ready, begun.said, begun.row.id, pace, slot)
+        said = self._links.fill_in(begun.said, begun.row.organization_id)
+        called = await self._caller.call(ready, said, begun.row.id, pace, slot)
         ending, after = Attempted(job, begun, pace, called, datetime.now(UTC)).ending(self._policy)
         if after is not None:
             await self._follow(ready, called, after)

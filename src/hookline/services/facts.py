@@ -10,6 +10,7 @@ message.merged     {"messageId", "externalId", "contact", "mergedId"}   an echo 
 message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
 message.edited     {"messageId", "externalId", "contact", "text", "at"}
 message.unsent     {"messageId", "externalId", "contact", "at"}
+message.media      {"messageId", "media": {…}}              a file of a message was fetched, or cannot be had
 account.connected, account.error, account.disconnected   {"account": …}
 account.alert      {"code", "text", "sentence", "errorClass", "until"}  the platform stopped the account, or nearly
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
@@ -27,6 +28,7 @@ from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
+from hookline.store.media import StoredMedia
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
 from hookline.store.tokens import TokenInfo
@@ -95,6 +97,13 @@ def unsent(row: Message, item: UnsendItem, at: datetime) -> Fact:
     return _of_message(row, "message.unsent", at, _naming(row) | {"at": at})
 
 
+def media_settled(row: StoredMedia) -> Fact:
+    """A file of a message is kept here, or cannot be had."""
+    data = {"messageId": row.message_id, "media": shapes.media(row)}
+    account_id = row.connected_account_id
+    return _fact(row.organization_id, account_id, "message.media", row.updated_at, data, row.message_id)
+
+
 def account_changed(row: ConnectedAccount, name: str, token: TokenInfo | None = None) -> Fact:
     """An account was connected, disconnected, or fell into ERROR."""
     data = {"account": shapes.account(row, token)}
@@ -123,7 +132,7 @@ def _of_message(row: Message, name: str, at: datetime, data: dict[str, Any]) -> 
 
 def _fact(
     organization_id: str,
-    account_id: UUID,
+    account_id: UUID | None,
     name: str,
     at: datetime,
     data: dict[str, Any],

@@ -93,9 +93,9 @@ async def process(
     failed: dict[UUID, Exception] = {}
     parsed = await _parse_all(connection, providers, taken, failed)
     if careful:
-        await _record_or_halve(connection, parsed, failed)
+        await _record_or_halve(connection, providers, parsed, failed)
     else:
-        await _record_or_refuse(connection, parsed)
+        await _record_or_refuse(connection, providers, parsed)
     for job in taken:
         if (error := failed.get(job.id)) is not None:
             log.warning("processing failed", job_id=str(job.id), reason=str(error))
@@ -133,8 +133,8 @@ def _parse(providers: Providers, event: StoredEvent | None) -> Parsed:
     return Parsed(event, providers[event.provider].parse(event.payload_json))
 
 
-async def _record(connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]]) -> None:
-    results = await record(connection, [parsed for _, parsed in batch])
+async def _record(connection: Connection, providers: Providers, batch: Sequence[tuple[ClaimedJob, Parsed]]) -> None:
+    results = await record(connection, providers, [parsed for _, parsed in batch])
     await events.finish(connection, [_ending(parsed.event, results[parsed.event.id]) for _, parsed in batch])
 
 
@@ -143,9 +143,11 @@ def _is_nobodys_fault(error: Exception) -> bool:
     return is_away(error) or isinstance(error, asyncpg.TransactionRollbackError | asyncpg.UniqueViolationError)
 
 
-async def _record_or_refuse(connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]]) -> None:
+async def _record_or_refuse(
+    connection: Connection, providers: Providers, batch: Sequence[tuple[ClaimedJob, Parsed]]
+) -> None:
     try:
-        await _record(connection, batch)
+        await _record(connection, providers, batch)
     except Exception as error:
         if _is_nobodys_fault(error):
             raise
@@ -153,14 +155,17 @@ async def _record_or_refuse(connection: Connection, batch: Sequence[tuple[Claime
 
 
 async def _record_or_halve(
-    connection: Connection, batch: Sequence[tuple[ClaimedJob, Parsed]], failed: dict[UUID, Exception]
+    connection: Connection,
+    providers: Providers,
+    batch: Sequence[tuple[ClaimedJob, Parsed]],
+    failed: dict[UUID, Exception],
 ) -> None:
     """Record a batch under a savepoint; if the database or a rule refuses it, halve it until the culprit is alone."""
     if not batch:
         return
     try:
         async with connection.transaction():
-            await _record(connection, batch)
+            await _record(connection, providers, batch)
     except Exception as error:  # whatever it is, it must not hold up the neighbours
         if _is_nobodys_fault(error):
             raise
@@ -168,8 +173,8 @@ async def _record_or_halve(
             failed[batch[0][0].id] = _without_content(error)
             return
         middle = len(batch) // 2
-        await _record_or_halve(connection, batch[:middle], failed)
-        await _record_or_halve(connection, batch[middle:], failed)
+        await _record_or_halve(connection, providers, batch[:middle], failed)
+        await _record_or_halve(connection, providers, batch[middle:], failed)
 
 
 def _without_content(error: Exception) -> Exception:

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from hookline.store import retention
 from hookline.store.pool import Connection
-from hookline.store.retention import ATTEMPTS, EVENTS, FEED, JOBS, MESSAGES, NEVER, Age, Retained, Sweep
+from hookline.store.retention import ATTEMPTS, EVENTS, FEED, JOBS, MEDIA, MESSAGES, NEVER, Age, Retained, Sweep
 
 REST = timedelta(minutes=10)
 ROUND_SECONDS = 1.0
@@ -42,6 +42,7 @@ class Retention(msgspec.Struct, frozen=True):
             (JOBS, self.jobs, self.failed),
             (EVENTS, self.events, self.failed),
             (MESSAGES, self.messages, None),
+            (MEDIA, self.messages, None),
             (ATTEMPTS, self.messages, None),
             (FEED, self.feed, None),
         ):

@@ -31,9 +31,10 @@ from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.template import TemplateChange
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts, marks, reconcile, send_failures, template_news
+from hookline.services import conversations, facts, inbound_media, marks, reconcile, send_failures, template_news
 from hookline.services.change import BELOW, Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
+from hookline.services.inbound_media import Providers
 from hookline.services.notices import recognize
 from hookline.store import accounts, held, messages, outbox
 from hookline.store.events import StoredEvent
@@ -81,7 +82,7 @@ class _Entry(msgspec.Struct):
         return (self.event.connected_account_id, external_id)
 
 
-async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, list[ItemResult]]:
+async def record(connection: Connection, providers: Providers, batch: Sequence[Parsed]) -> dict[UUID, list[ItemResult]]:
     """Apply everything a batch of events says and write the feed; returns each event's results, in payload order."""
     recording = _Recording(connection)
     entries = [
@@ -94,6 +95,7 @@ async def record(connection: Connection, batch: Sequence[Parsed]) -> dict[UUID, 
         entry.order = order
     await recording.add_messages(_of(entries, MessageItem))
     await recording.change_messages(entries)
+    await inbound_media.note(connection, providers, recording.with_files())
     await recording.move_watermarks(_of(entries, WatermarkItem))
     await _recognize(connection, entries)
     await recording.note_accounts(_of(entries, AccountItem))
@@ -130,6 +132,7 @@ class _Recording:
         self.added: dict[Key, Message] = {}
         self.first: dict[Key, _Entry] = {}
         self.touched: dict[UUID, Message] = {}
+        self.filled: list[Message] = []
         self.late: list[Fact] = []
         self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
 
@@ -154,6 +157,10 @@ class _Recording:
         for entry, _ in entries:
             if entry.message_id is None:
                 entry.outcome = Outcome.DUPLICATE
+
+    def with_files(self) -> list[Message]:
+        """The messages that bring files: those that are new, and those that history left without."""
+        return [row for row in (*self.added.values(), *self.filled) if row.media]
 
     async def _name_own_side(self, rows: Sequence[Message]) -> None:
         """Where a message does not say which of our addresses it is about, it is the account's own id."""
@@ -192,6 +199,7 @@ class _Recording:
         if isinstance(entry.item, MessageItem) and fill_in(original, entry.item):
             entry.outcome = Outcome.APPLIED
             self.touched[original.id] = original
+            self.filled.append(original)
         elif isinstance(entry.item, MessageItem) and set_clock(original, entry.item):
             self.touched[original.id] = original
 

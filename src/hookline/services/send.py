@@ -22,7 +22,7 @@ from hookline.domain.outbound import InvalidMessage, OutboundMessage, write_mess
 from hookline.domain.refusal import AccountNotReady, KeyReused
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
-from hookline.services import facts, send_policy, template_check
+from hookline.services import facts, send_policy, template_check, uploads
 from hookline.store import accounts, conversations, jobs, messages, outbox, sends
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.conversations import Conversation, Happened
@@ -75,7 +75,7 @@ async def accept(
         contacts = sender.contacts(said.to)
         found = await conversations.find(connection, organization_id, account.id, contacts)
         draft = _Draft(connection, account, said, contacts, found)
-        draft.said = await _resolve(draft)
+        draft.said = await uploads.check(connection, organization_id, sender, await _resolve(draft))
         if idempotency_key is not None and not said.is_action:
             known = await _known(draft, idempotency_key)
             if known is not None:

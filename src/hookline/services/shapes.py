@@ -3,6 +3,7 @@
 Columns are snake_case, JSON is camelCase. A column that holds JSON text goes out as it is, byte for byte.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from hookline.store.attempts import Attempt
 from hookline.store.conversations import Conversation
 from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
+from hookline.store.media import StoredMedia
 from hookline.store.messages import Message
 from hookline.store.pauses import Pause
 from hookline.store.templates import StoredTemplate
@@ -85,6 +87,31 @@ def message(row: Message) -> Shape:
         "metaJson": raw(row.meta_json),
         "webhookEventId": row.webhook_event_id,
         "createdAt": row.created_at,
+    }
+
+
+def message_with_media(row: Message, files: Sequence[StoredMedia]) -> Shape:
+    """A message; what is known here of its files stands with what the platform says of them."""
+    said: list[Shape] = msgspec.json.decode(row.media or "[]")
+    for one in files:
+        if one.position < len(said):
+            said[one.position] |= media(one)
+    return message(row) | {"media": said}
+
+
+def media(row: StoredMedia) -> Shape:
+    """A file that is kept here, or was to be. href: where it is served, once it is STORED."""
+    of_message = row.message_id is not None
+    return {
+        "id": row.id,
+        "n": row.position if of_message else None,
+        "state": row.state,
+        "reason": row.reason,
+        "contentType": row.content_type,
+        "size": row.size,
+        "sha256": row.sha256,
+        "filename": row.filename,
+        "href": f"/api/messages/{row.message_id}/media/{row.position}" if of_message else None,
     }
 
 

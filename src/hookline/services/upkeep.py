@@ -18,6 +18,7 @@ from hookline.store import (
     events,
     flows,
     held,
+    media,
     messages,
     notices,
     paces,
@@ -25,11 +26,13 @@ from hookline.store import (
     secrets,
     workers,
 )
+from hookline.store.objects import Objects
 from hookline.store.pool import Connection, is_away
 
 ADOPT_BATCH = 500
 EXPIRE_BATCH = 1000
 FORGET_PERCENT = 1.0
+CLEAR_BATCH = 50
 # The platforms deliver again for up to seven days (protocol reference 1.4).
 REDELIVERED_FOR = timedelta(days=8)
 _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is the step's place
@@ -46,13 +49,16 @@ _FORGET_FLOWS_AFTER = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
-async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Retention | None = None) -> bool:
+async def keep_up(
+    pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Retention | None = None, objects: Objects | None = None
+) -> bool:
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
     Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
     that connected since, matches held changes whose message is there, lets what waited in vain expire, keeps the
-    search's index in order, has tokens that are due looked after, forgets connections that nobody ended, and prunes a
-    little. Each is a transaction of its own: one that fails is logged, and the others go on.
+    search's index in order, has tokens that are due looked after, forgets connections that nobody ended, prunes a
+    little, and deletes the files of what is gone. Each is a transaction of its own: one that fails is logged, and the
+    others go on.
     """
     more = False
     for place, step in enumerate(
@@ -67,7 +73,22 @@ async def keep_up(pool: asyncpg.Pool, *, unowned_for: timedelta, retention: Rete
             await prune_a_little(pool, retention)
     except Exception as error:
         _tell("prune", error)
+    try:
+        if objects is not None:
+            more |= await _clear_away(pool, objects)
+    except Exception as error:
+        _tell("clear away", error)
     return more
+
+
+async def _clear_away(pool: asyncpg.Pool, objects: Objects) -> bool:
+    """Delete some files whose rows are gone; they are forgotten when that has worked."""
+    async with pool.acquire() as connection, connection.transaction():
+        keys = await media.garbage(connection, CLEAR_BATCH)
+        if keys:
+            await objects.delete(keys)
+            await media.forget_garbage(connection, keys)
+    return len(keys) == CLEAR_BATCH
 
 
 def _tell(step: str, error: Exception) -> None:

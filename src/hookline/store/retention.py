@@ -55,9 +55,11 @@ MESSAGES = Retained(
     "created_at < age.kept AND status NOT IN ('QUEUED', 'SENDING', 'UNKNOWN')"
     " AND (status <> 'SENT' OR created_at < now() - interval '30 days')",
 )
+# What is kept elsewhere goes when its row is gone (store/objects.py).
+MEDIA = Retained("media", "created_at < age.kept")
 ATTEMPTS = Retained("send_attempts", "message_id < age.bound", order="message_id, id")
 FEED = Retained("outbox", "id < age.bound", order="tx_id, seq")
-TABLES = (JOBS, EVENTS, MESSAGES, ATTEMPTS, FEED)
+TABLES = (JOBS, EVENTS, MESSAGES, MEDIA, ATTEMPTS, FEED)
 
 
 class Age(msgspec.Struct, frozen=True):

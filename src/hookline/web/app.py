@@ -43,6 +43,7 @@ from hookline.web import (
     health,
     integrations,
     jobs,
+    media,
     messages,
     pauses,
     sends,
@@ -77,7 +78,7 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 RESOURCES: Final = (
-    *(integrations, templates, messages, sends, conversations, capabilities),
+    *(integrations, templates, messages, sends, media, conversations, capabilities),
     *(webhook_events, jobs, events, health, docs),
 )
 
@@ -108,6 +109,7 @@ def create_api(context: ApiContext) -> FastAPI:
         templates,
         messages,
         sends,
+        media,
         conversations,
         capabilities,
         webhook_events,

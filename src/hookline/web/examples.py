@@ -156,6 +156,18 @@ MESSAGE: Final[dict[str, Any]] = {
     "createdAt": "2026-01-14T10:05:01Z",
 }
 
+UPLOAD: Final[dict[str, Any]] = {
+    "id": _MESSAGE,
+    "n": None,
+    "state": "STORED",
+    "reason": None,
+    "contentType": "application/pdf",
+    "size": 48_211,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "filename": "receipt.pdf",
+    "href": None,
+}
+
 OUTBOUND: Final[dict[str, dict[str, Any]]] = {
     "text": {"accountId": _ACCOUNT, "to": "+16505551234", "type": "text", "text": "It comes in blue, too."},
     "image": {

@@ -1,6 +1,9 @@
 """/api/messages: the log of everything said, in and out. What is to be said is taken in web/sends.py."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 import fastapi
 from fastapi import APIRouter
@@ -10,9 +13,11 @@ from hookline.domain.errors import NotFound
 from hookline.domain.ids import parse_id, stored_external_id
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.services import shapes
-from hookline.store import messages
-from hookline.store.messages import Filter
-from hookline.store.pool import organization_transaction
+from hookline.services.shapes import Shape
+from hookline.store import media, messages
+from hookline.store.media import StoredMedia
+from hookline.store.messages import Filter, Message
+from hookline.store.pool import Connection, organization_transaction
 from hookline.web import examples, models
 from hookline.web.answers import Json, page
 from hookline.web.caller import Context, Member
@@ -53,7 +58,24 @@ async def list_messages(context: Context, caller: Member, query: Annotated[Messa
             rows = await messages.search_page(
                 connection, organization_id, query.q, chosen, before=query.cursor, limit=wanted
             )
-    return page(rows, query.limit, shapes.message, lambda row: row.id)
+        files = await _files(connection, organization_id, rows)
+    return page(rows, query.limit, partial(_shape, files), lambda row: row.id)
+
+
+_Files = dict[UUID, list[StoredMedia]]
+
+
+async def _files(connection: Connection, organization_id: str, rows: Sequence[Message]) -> _Files:
+    """Read what is known of the messages' files, by message."""
+    found: _Files = {}
+    for one in await media.of_messages(connection, organization_id, [row.id for row in rows if row.media]):
+        if one.message_id is not None:
+            found.setdefault(one.message_id, []).append(one)
+    return found
+
+
+def _shape(files: _Files, row: Message) -> Shape:
+    return shapes.message_with_media(row, files.get(row.id, ())) if row.media else shapes.message(row)
 
 
 def _filter(query: MessageQuery) -> Filter:
@@ -79,10 +101,11 @@ def _filter(query: MessageQuery) -> Filter:
 async def read_message(messageId: str, context: Context, caller: Member) -> Json:
     """Read one message, with its delivery status and what the platform said of it."""
     message_id = parse_id(messageId)
-    row = None
+    row, files = None, _Files()
     if message_id is not None:
         async with organization_transaction(context.pool, caller.organization_id) as connection:
             row = await messages.get(connection, caller.organization_id, message_id)
+            files = {} if row is None else await _files(connection, caller.organization_id, [row])
     if row is None:
         raise NotFound("there is no such message in this organization")
-    return Json(shapes.message(row))
+    return Json(_shape(files, row))

@@ -15,6 +15,7 @@ from hookline.domain.event import Origin, Outcome, Signature, WebhookEventStatus
 from hookline.domain.job import IntegrationJobStatus
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.domain.provider_error import ErrorClass
+from hookline.domain.stored_media import MediaState
 from hookline.store.attempts import AttemptOutcome
 
 
@@ -126,7 +127,9 @@ class Message(Shape):
     error_code: str | None
     error_text: str | None
     reply_to: str | None = Field(description="The platform's id of the message that this one answers.")
-    media: list[dict[str, Any]]
+    media: list[dict[str, Any]] = Field(
+        description="Its files: what the platform says of them, and what is known here (see Media)."
+    )
     reactions: list[dict[str, Any]]
     meta_json: dict[str, Any] | None = Field(description="What the platform says beyond these fields.")
     webhook_event_id: UUID | None
@@ -283,6 +286,20 @@ class BulkOutcome(Shape):
     count: int = Field(description="How many records it is for.")
     exact: bool = Field(description="False, if there are more than could be counted in time.")
     job_id: UUID | None = Field(description="The job that does the rest, if not all is done already.")
+
+
+class Media(Shape):
+    """A file that is kept here: of a message (`n` says which), or an upload."""
+
+    id: UUID
+    n: int | None
+    state: MediaState = Field(description="WAITING: still to be fetched; STORED; FAILED or GONE: see reason.")
+    reason: str | None
+    content_type: str | None
+    size: int | None = Field(description="Bytes.")
+    sha256: str | None
+    filename: str | None
+    href: str | None = Field(description="Where a message's file is read.")
 
 
 class Template(Shape):

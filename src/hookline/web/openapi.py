@@ -27,6 +27,7 @@ _TAGS: Final = [
     {"name": "Integrations", "description": "The accounts that an organization has connected."},
     {"name": "Webhooks", "description": "Where the platforms deliver."},
     {"name": "Messages", "description": "The log of everything said, in and out."},
+    {"name": "Media", "description": "The files that people sent, and those that are to be sent."},
     {"name": "Templates", "description": "The message templates of accounts whose platform has them (WhatsApp)."},
     {"name": "Conversations", "description": "Who is being talked to, until when freely, and what is unread."},
     {"name": "Webhook events", "description": "What the platforms sent, and what became of it."},

@@ -10,6 +10,7 @@ from hookline.domain.job import ENDED, Ended, IntegrationJobType
 from hookline.services import bulk
 from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.disconnect import AccountDisconnect
+from hookline.services.inbound_media import MediaFetch
 from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
 from hookline.services.sync import AccountSync
@@ -33,7 +34,22 @@ def default_handlers(context: WorkerContext) -> dict[str, Handler]:
         IntegrationJobType.SYNC_ACCOUNT: AccountSync(*outside, context.templates),
         IntegrationJobType.REFRESH_TOKEN: TokenRefresh(*outside),
         IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
+        IntegrationJobType.FETCH_MEDIA: _fetch(context),
     }
+
+
+def _fetch(context: WorkerContext) -> MediaFetch:
+    return MediaFetch(
+        context.pool,
+        context.providers,
+        context.http,
+        context.platforms,
+        context.objects,
+        context.policy,
+        max_bytes=context.settings.max_media_bytes,
+        access_token=context.access_token,
+        note_refusal=context.note_refusal,
+    )
 
 
 def _deliver(context: WorkerContext) -> Deliver:
@@ -46,6 +62,7 @@ def _deliver(context: WorkerContext) -> Deliver:
         context.policy,
         access_token=context.access_token,
         note_refusal=context.note_refusal,
+        links=context.links,
         options=DeliveryOptions(
             unknown_for=timedelta(minutes=settings.send_unknown_minutes),
             expiry=timedelta(hours=settings.send_expiry_hours),

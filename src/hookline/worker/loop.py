@@ -194,6 +194,8 @@ class Worker:
     async def _keep_up(self) -> None:
         context = self._context
         while True:
-            while await keep_up(self._pool, unowned_for=context.unowned_for, retention=context.retention):
+            while await keep_up(
+                self._pool, unowned_for=context.unowned_for, retention=context.retention, objects=context.objects
+            ):
                 pass
             await asyncio.sleep(UPKEEP_SECONDS)

@@ -6,8 +6,10 @@ from typing import Any
 
 from hookline.domain.event import Item, Part
 from hookline.providers import generic
+from hookline.providers.files import Files
 from hookline.providers.meta import lenient, messaging, routing, signature, source
 from hookline.providers.meta.envelope import decode
+from hookline.providers.meta.files import AttachedFiles
 from hookline.providers.meta.routing import Leaf, Owner, Path, Share
 from hookline.providers.templates import Templates
 
@@ -20,6 +22,7 @@ class EntryPlatform(ABC):
     """
 
     object_name: str
+    files: Files = AttachedFiles()
     templates: Templates | None = None
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:

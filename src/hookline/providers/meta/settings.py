@@ -22,6 +22,12 @@ SETTINGS = (
     ProviderSetting("META_GRAPH_VERSION", "version of the platforms' API that is called", default="v25.0"),
     ProviderSetting("META_GRAPH_URL", "Meta's Graph API", default="https://graph.facebook.com", simulated="/graph"),
     ProviderSetting(
+        "META_MEDIA_HOSTS",
+        "comma-separated hosts from which the platforms' files may be fetched; a URL allows what is below it",
+        default="lookaside.fbsbx.com,*.fbsbx.com,*.fbcdn.net,*.cdninstagram.com",
+        simulated="/cdn",
+    ),
+    ProviderSetting(
         "META_DIALOG_URL", "Meta's consent dialogs", default="https://www.facebook.com", simulated="/facebook"
     ),
 )

@@ -8,6 +8,7 @@ from hookline.domain.event import Item, Part
 from hookline.providers import generic
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.files import Files
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
@@ -15,6 +16,7 @@ from hookline.providers.sender import Sender
 from hookline.providers.templates import Templates
 from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
 from hookline.providers.whatsapp.client import NumberAccounts
+from hookline.providers.whatsapp.inbound_files import WhatsAppFiles
 from hookline.providers.whatsapp.line import Line
 from hookline.providers.whatsapp.payload import WhatsAppSender
 from hookline.providers.whatsapp.routing import OBJECT, change_leaves, companions, waba_owner
@@ -36,6 +38,7 @@ class WhatsApp:
 
     name = IntegrationProvider.WHATSAPP
     sender: Sender = WhatsAppSender()
+    files: Files = WhatsAppFiles()
     templates: Templates | None = WhatsAppTemplates()
     secret_settings = ("META_APP_SECRETS",)
 

@@ -1,0 +1,201 @@
+"""The files that people send: noted with their message, fetched by a job while the platform has them, kept here."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
+from hookline.domain.errors import PermanentFailure
+from hookline.domain.event import Media, Origin
+from hookline.domain.ids import new_id, parse_id
+from hookline.domain.provider_error import ErrorClass, NotReached, OutcomeUnknown, ProviderError
+from hookline.domain.stored_media import ANY_TYPE, MediaState, content_type, safe_filename
+from hookline.domain.text import to_json
+from hookline.providers.base import Provider
+from hookline.providers.download import Download, DownloadGone, DownloadRefused, download
+from hookline.providers.files import FileSource
+from hookline.providers.http import HttpClient
+from hookline.services import account_jobs, facts
+from hookline.services.failure import RetryPolicy
+from hookline.services.refresh import ref_of
+from hookline.services.sending_accounts import AccessToken, NoteRefusal
+from hookline.store import accounts, media, outbox
+from hookline.store.accounts import ConnectedAccount
+from hookline.store.jobs import Job
+from hookline.store.media import File, StoredMedia, Wanted
+from hookline.store.messages import Message
+from hookline.store.objects import Objects
+from hookline.store.pool import Connection
+
+# What a message of the past brings may be gone; what is sent through here is ours already.
+_NOTED: Final = frozenset({Origin.LIVE, Origin.ECHO, Origin.STANDBY, Origin.HISTORY})
+# Fetching a file takes memory for its pieces, and a connection.
+MOST_AT_ONCE: Final = 8
+
+Providers = Mapping[IntegrationProvider, Provider]
+
+log = structlog.get_logger(__name__)
+
+
+async def note(connection: Connection, providers: Providers, rows: Iterable[Message]) -> None:
+    """Have the files of new messages fetched. Needs the transaction that records them."""
+    await media.want(connection, [one for row in rows if row.media for one in _wanted(providers, row)])
+
+
+def _wanted(providers: Providers, row: Message) -> Iterable[Wanted]:
+    if row.origin not in _NOTED:
+        return
+    said = msgspec.json.decode(row.media or "[]", type=list[Media])
+    for position, one in enumerate(said):
+        if providers[row.provider].files.is_wanted(one):
+            yield Wanted(
+                id=new_id(),
+                organization_id=row.organization_id,
+                connected_account_id=row.connected_account_id,
+                message_id=row.id,
+                position=position,
+                provider=row.provider,
+                source=to_json(one),
+                content_type=None if one.mime_type is None else content_type(one.mime_type),
+                filename=safe_filename(one.filename),
+            )
+
+
+class MediaFetch:
+    """Runs the jobs of type FETCH_MEDIA."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        providers: Providers,
+        http: HttpClient,
+        platforms: Mapping[str, str],
+        objects: Objects,
+        policy: RetryPolicy,
+        *,
+        max_bytes: int,
+        access_token: AccessToken,
+        note_refusal: NoteRefusal,
+    ) -> None:
+        self._pool = pool
+        self._providers = providers
+        self._http = http
+        self._platforms = platforms
+        self._objects = objects
+        self._policy = policy
+        self._max_bytes = max_bytes
+        self._access_token = access_token
+        self._note_refusal = note_refusal
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def __call__(self, job: Job) -> None:
+        """Fetch a file and keep it. One that cannot be had is noted as such, with the reason, and told.
+
+        Raises: WaitRequested; what is tried again with backoff.
+        """
+        async with self._places:
+            row, account = await self._read(job)
+            if row is None or row.state is not MediaState.WAITING:
+                return
+            try:
+                if account is None or account.status is ConnectedAccountStatus.DISCONNECTED:
+                    raise DownloadRefused("the account is disconnected")
+                await self._fetch(row, account)
+            except DownloadGone as error:
+                await self._fail(row, MediaState.GONE, str(error))
+            except DownloadRefused as error:
+                await self._fail(row, MediaState.FAILED, str(error))
+            except ProviderError as error:
+                await self._refused(job, row, error)
+            except (NotReached, OutcomeUnknown) as error:
+                if job.attempts >= (self._policy.max_attempts if job.max_attempts is None else job.max_attempts):
+                    await self._fail(row, MediaState.FAILED, str(error))
+                raise
+
+    async def _read(self, job: Job) -> tuple[StoredMedia | None, ConnectedAccount | None]:
+        media_id: UUID | None = parse_id(str(msgspec.json.decode(job.payload_json).get("mediaId")))
+        if media_id is None or job.connected_account_id is None:
+            raise PermanentFailure("the job names no file")
+        async with self._pool.acquire() as connection:
+            row = await media.get(connection, job.organization_id, media_id)
+            account = await accounts.get(connection, job.organization_id, job.connected_account_id)
+        return row, account
+
+    async def _fetch(self, row: StoredMedia, account: ConnectedAccount) -> None:
+        files = self._providers[account.provider].files
+        async with self._pool.acquire() as connection:
+            token = await self._access_token(connection, account.id, account.organization_id)
+        source = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
+        if source is None:
+            raise DownloadGone("the platform has the file no more")
+        key = media.object_key(row.organization_id, row.id)
+        origins = files.origins(self._platforms)
+        async with download(source.url, origins, max_bytes=self._max_bytes, headers=source.headers) as incoming:
+            seen = Seen(incoming.chunks)
+            await self._objects.put(key, seen.chunks())
+        await self._keep(row, _file(key, row, source, incoming, seen))
+
+    async def _keep(self, row: StoredMedia, file: File) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            kept = await media.stored(connection, row, file)
+            if kept is not None:
+                await outbox.add(connection, facts.media_settled(kept))
+            elif await media.get(connection, row.organization_id, row.id) is None:
+                await media.litter(connection, file.object_key)  # the message was deleted meanwhile
+
+    async def _refused(self, job: Job, row: StoredMedia, error: ProviderError) -> None:
+        if error.error_class is ErrorClass.REAUTHORIZE:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._note_refusal(
+                    connection, row.connected_account_id or row.id, row.organization_id, error, None
+                )
+        ends = account_jobs.as_job_error(error)
+        if isinstance(ends, PermanentFailure) and error.error_class is not ErrorClass.REAUTHORIZE:
+            await self._fail(row, MediaState.FAILED, str(error))
+            return
+        # Connecting again may come in time: the platforms keep files for days.
+        raise NotReached(str(error)) if isinstance(ends, PermanentFailure) else ends
+
+    async def _fail(self, row: StoredMedia, state: MediaState, reason: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            settled = await media.failed(connection, row, state, reason)
+            if settled is not None:
+                await outbox.add(connection, facts.media_settled(settled))
+        log.warning("a file could not be fetched", media_id=str(row.id), state=state)
+
+
+class Seen:
+    """Passes pieces on and keeps count of them."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the pieces."""
+        async for chunk in self._chunks:
+            self._hash.update(chunk)
+            self.size += len(chunk)
+            yield chunk
+
+    @property
+    def sha256(self) -> str:
+        """The hash so far, in hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def _file(key: str, row: StoredMedia, source: FileSource, incoming: Download, seen: Seen) -> File:
+    kinds = (content_type(one) for one in (incoming.content_type, source.content_type, row.content_type))
+    return File(
+        object_key=key,
+        content_type=next((kind for kind in kinds if kind != ANY_TYPE), ANY_TYPE),
+        size=seen.size,
+        sha256=seen.sha256,
+    )
