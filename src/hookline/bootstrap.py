@@ -1,6 +1,6 @@
 """The one place where everything is put together: settings in, a process's parts out; and `Hookline`, for Python."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -12,6 +12,7 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import StartupError
+from hookline.domain.health import Finding
 from hookline.domain.outbound import read_message
 from hookline.domain.provider_error import ProviderError
 from hookline.providers import PROVIDERS, SETTINGS
@@ -24,6 +25,8 @@ from hookline.security.development import made_secrets
 from hookline.security.master_key import MasterKeys
 from hookline.security.vault import Vault
 from hookline.services.failure import RetryPolicy
+from hookline.services.handshake import Handshakes, callback_url, shake_hands
+from hookline.services.health import Examiner, RecentReports
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.prune import Retention
@@ -120,11 +123,26 @@ def retention(settings: Settings) -> Retention:
     )
 
 
+def make_examiner(
+    settings: Settings, pool: asyncpg.Pool, vault: Vault, http: HttpClient, platforms: Mapping[str, str]
+) -> Examiner:
+    """Make what examines accounts, and shakes hands with our own callbacks."""
+    where = partial(callback_url, settings.base_url)
+
+    def shake(provider: IntegrationProvider) -> Awaitable[Finding]:
+        return shake_hands(http, where(provider), platforms["META_VERIFY_TOKEN"])
+
+    def clients(provider: IntegrationProvider) -> AccountsClient:
+        return PROVIDERS[provider].accounts(http, platforms)
+
+    return Examiner(pool, vault, clients, where, Handshakes(shake).of)
+
+
 class ApiContext(msgspec.Struct, frozen=True):
     """What the HTTP side works with. `pool` acts as the role that row-level security binds.
 
     platforms: what the providers' folders declare, by name; with `http` their clients are made of it. bell: to be rung
-    after the commit of what makes a job due.
+    after the commit of what makes a job due. health: examines accounts.
     """
 
     settings: Settings
@@ -137,6 +155,7 @@ class ApiContext(msgspec.Struct, frozen=True):
     platforms: Mapping[str, str]
     bell: Bell
     vault: Vault
+    health: RecentReports
 
     def accounts(self, provider: IntegrationProvider) -> AccountsClient:
         """Make the client of a platform's accounts."""
@@ -175,6 +194,9 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
         ingest = Ingest(ingest_pool, stored=partial(bell.ring, Work.WEBHOOKS))
         stack.push_async_callback(ingest.close)
         http = await stack.enter_async_context(HttpClient())
+        platforms, vault = read_platforms(settings), open_vault(settings)
+        health = RecentReports(make_examiner(settings, pool, vault, http, platforms))
+        stack.push_async_callback(health.close)
         yield ApiContext(
             settings,
             PROVIDERS,
@@ -183,9 +205,10 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
             pool,
             ingest,
             http,
-            read_platforms(settings),
+            platforms,
             bell,
-            open_vault(settings),
+            vault,
+            health,
         )
 
 
