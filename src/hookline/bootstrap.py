@@ -1,6 +1,6 @@
 """The one place where everything is put together: settings in, a process's parts out; and `Hookline`, for Python."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -12,6 +12,7 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import StartupError
+from hookline.domain.health import Finding
 from hookline.domain.outbound import read_message
 from hookline.domain.provider_error import ProviderError
 from hookline.providers import PROVIDERS, SETTINGS
@@ -24,6 +25,8 @@ from hookline.security.development import made_secrets
 from hookline.security.master_key import MasterKeys
 from hookline.security.vault import Vault
 from hookline.services.failure import RetryPolicy
+from hookline.services.handshake import Handshakes, callback_url, shake_hands
+from hookline.services.health import Examiner, RecentReports
 from hookline.services.ingest import Ingest
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.media_links import MediaLinks
@@ -104,8 +107,7 @@ def open_vault(settings: Settings) -> Vault:
 
 def media_links(settings: Settings, platforms: Mapping[str, str]) -> MediaLinks:
     """Where the platforms fetch what was uploaded here: at the public URL; in development, at this machine."""
-    base_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
-    return MediaLinks(base_url, split_commas(platforms.get("META_APP_SECRETS", "")))
+    return MediaLinks(settings.base_url or "", split_commas(platforms.get("META_APP_SECRETS", "")))
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -128,11 +130,26 @@ def retention(settings: Settings) -> Retention:
     )
 
 
+def make_examiner(
+    settings: Settings, pool: asyncpg.Pool, vault: Vault, http: HttpClient, platforms: Mapping[str, str]
+) -> Examiner:
+    """Make what examines accounts, and shakes hands with our own callbacks."""
+    where = partial(callback_url, settings.base_url)
+
+    def shake(provider: IntegrationProvider) -> Awaitable[Finding]:
+        return shake_hands(http, where(provider), platforms["META_VERIFY_TOKEN"])
+
+    def clients(provider: IntegrationProvider) -> AccountsClient:
+        return PROVIDERS[provider].accounts(http, platforms)
+
+    return Examiner(pool, vault, clients, where, Handshakes(shake).of)
+
+
 class ApiContext(msgspec.Struct, frozen=True):
     """What the HTTP side works with. `pool` acts as the role that row-level security binds.
 
     platforms: what the providers' folders declare, by name; with `http` their clients are made of it. bell: to be rung
-    after the commit of what makes a job due.
+    after the commit of what makes a job due. health: examines accounts.
     """
 
     settings: Settings
@@ -147,6 +164,7 @@ class ApiContext(msgspec.Struct, frozen=True):
     vault: Vault
     objects: Objects
     links: MediaLinks
+    health: RecentReports
 
     def accounts(self, provider: IntegrationProvider) -> AccountsClient:
         """Make the client of a platform's accounts."""
@@ -185,6 +203,9 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
         ingest = Ingest(ingest_pool, stored=partial(bell.ring, Work.WEBHOOKS))
         stack.push_async_callback(ingest.close)
         http = await stack.enter_async_context(HttpClient())
+        platforms, vault = read_platforms(settings), open_vault(settings)
+        health = RecentReports(make_examiner(settings, pool, vault, http, platforms))
+        stack.push_async_callback(health.close)
         yield ApiContext(
             settings,
             PROVIDERS,
@@ -195,9 +216,10 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
             http,
             platforms,
             bell,
-            open_vault(settings),
+            vault,
             Objects.of(settings.media_url, settings.data_dir),
             media_links(settings, platforms),
+            health,
         )
 
 

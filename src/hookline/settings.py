@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         on = not self.production if self.simulator is None else self.simulator
         return f"http://127.0.0.1:{self.simulator_port}" if on else None
 
+    @property
+    def base_url(self) -> str | None:
+        """Where platforms and browsers reach the API; None if production does not say."""
+        given = self.public_url or (None if self.production else f"http://localhost:{self.port}")
+        return given and given.rstrip("/")
+
 
 def split_commas(text: str) -> tuple[str, ...]:
     """Split a comma-separated setting; empty pieces do not count."""

@@ -20,6 +20,7 @@ from hookline.providers import PROVIDERS
 from hookline.providers.http import HttpClient
 from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.failure import DEFAULT_POLICY
+from hookline.services.media_links import MediaLinks
 from hookline.services.send import accept
 from hookline.settings import Settings
 from hookline.store import accounts
@@ -138,6 +139,7 @@ class Sending:
             self.policy,
             access_token=_token,
             note_refusal=_note,
+            links=MediaLinks("https://hookline.example", ["a-secret"]),
             options=self.options,
         )
 

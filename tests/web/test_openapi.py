@@ -61,6 +61,10 @@ async def test_the_models_are_the_shapes(api: Client, rows: Rows) -> None:
         assert sorted(answer) == sorted(keys(model)), path
         model.model_validate(answer)
     account = (await api.get("/api/integrations")).json[0]
+    health = (await api.get(f"/api/integrations/{account['id']}/health")).json
+    for answer, model in ((health, models.AccountHealth), (health["findings"][0], models.Finding)):
+        assert sorted(answer) == sorted(keys(model))
+        model.model_validate(answer)
     gone = (await api.delete(f"/api/integrations/{account['id']}/disconnect")).json
     assert sorted(gone) == sorted(keys(models.DisconnectedAccount))
 
@@ -74,6 +78,8 @@ def test_examples_are_of_their_models() -> None:
         (examples.OFFER, models.Offer),
         (examples.CHOSEN, models.Chosen),
         (examples.SYNC_JOB, models.Job),
+        (examples.ACCOUNT_HEALTH, models.AccountHealth),
+        (examples.ACCOUNT_HEALTH["findings"][0], models.Finding),
         (examples.MESSAGE, models.Message),
         (examples.LISTED_EVENT, models.ListedWebhookEvent),
         (examples.EVENT, models.WebhookEvent),
@@ -122,6 +128,7 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "GET /api/events",
         "GET /api/integrations",
         "GET /api/integrations/connections/{state}",
+        "GET /api/integrations/{accountId}/health",
         "GET /api/integrations/{accountId}/templates",
         "GET /api/integrations/{provider}/callback",
         "GET /api/jobs",

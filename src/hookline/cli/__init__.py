@@ -107,7 +107,9 @@ def _operator_commands(commands: Any) -> None:
     events.add_argument("--limit", type=_whole(10_000), default=50, help="how many at most (default: 50)")
     keys = _command(commands, "keys", "look after the keys that encrypt tokens", _keys)
     keys.add_argument("verb", choices=("list", "rotate"), help="list them, or replace the one that encrypts")
-    for command in (trace, replay, prune, pause, resume, events, keys):
+    doctor = _command(commands, "doctor", "say what is wrong here and with the accounts, and how to mend it", _doctor)
+    doctor.add_argument("--account", metavar="ID", help="only this account, by our id, connected or not")
+    for command in (trace, replay, prune, pause, resume, events, keys, doctor):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -263,3 +265,9 @@ def _keys(options: argparse.Namespace) -> int:
 
     run = rotate_keys if options.verb == "rotate" else print_keys
     return _loop(run(read_settings(), as_json=options.json))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from hookline.cli.doctor import examine_all
+
+    return _loop(examine_all(options.account, as_json=options.json))

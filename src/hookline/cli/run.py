@@ -29,7 +29,7 @@ async def run_everything(settings: Settings) -> int:
         async with database(settings, log=log.info) as url:
             await migrate(url, log=log.info)
             port = listener.getsockname()[1]
-            commands = [_api("api", listener, "console"), _worker("worker", "console")]
+            commands = [_api("api", listener, "console", port), _worker("worker", "console")]
             if settings.simulator_url is not None:
                 commands.append(_simulator(f"http://{_reachable(settings.host)}:{port}"))
             announce = partial(_announce, settings, port)
@@ -45,7 +45,7 @@ async def run_apis(
     with closing(listen(settings.host, settings.port)) as listener:
         port = listener.getsockname()[1]
         async with database(settings, log=log.info):
-            commands = [_api(f"api {number + 1}", listener, log_format) for number in range(processes)]
+            commands = [_api(f"api {number + 1}", listener, log_format, port) for number in range(processes)]
             await supervise(commands, stop, ready=lambda: tell(ready_fd, str(port)), stopping=listener.close)
     return 0
 
@@ -71,8 +71,9 @@ async def run_workers(
     return 0
 
 
-def _api(name: str, listener: socket.socket, log_format: str) -> Command:
-    arguments = ["api", "--log-format", log_format, "--listen-fd", str(listener.fileno())]
+def _api(name: str, listener: socket.socket, log_format: str, port: int) -> Command:
+    """The port is in what it tells browsers and platforms; it listens where its parent does."""
+    arguments = ["api", "--log-format", log_format, "--listen-fd", str(listener.fileno()), "--port", str(port)]
     return Command(name, arguments, inherits=[listener.fileno()])
 
 

@@ -130,10 +130,14 @@ class MessageItem(Item, frozen=True, kw_only=True, tag_field="item", tag="messag
 
 
 class StatusItem(Item, frozen=True, kw_only=True, tag_field="item", tag="status"):
-    """A delivery status of one outbound message, named by `external_id`."""
+    """A delivery status of one outbound message, named by `external_id`.
+
+    covers_earlier: what was sent to the same person before it has reached the status as well.
+    """
 
     external_id: str
     status: MessageStatus
+    covers_earlier: bool = False
     at: datetime | None = None
     error_code: str | None = None
     error_text: str | None = None

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hookline.providers.health import Check
+
 Metadata = dict[str, Any]
 
 
@@ -130,6 +132,13 @@ class AccountsClient(Protocol):
 
     async def unsubscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """End the subscription to the account's webhooks."""
+        ...
+
+    def checks(self, account: AccountRef, credentials: Credentials, callback_url: str | None) -> Sequence[Check]:
+        """List what can be asked about an account's health. Nothing is asked, or changed, before a check is made.
+
+        callback_url: where this installation takes the platform's webhooks, if that is known.
+        """
         ...
 
     async def revoke(self, account: AccountRef, credentials: Credentials) -> None:

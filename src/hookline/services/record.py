@@ -32,9 +32,10 @@ from hookline.domain.provider_error import ProviderError
 from hookline.domain.template import TemplateChange
 from hookline.domain.text import to_json
 from hookline.services import conversations, facts, inbound_media, marks, reconcile, send_failures, template_news
-from hookline.services.change import BELOW, Change, Effect, apply, fill_in, set_clock
+from hookline.services.change import Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.services.inbound_media import Providers
+from hookline.services.marks import Mark
 from hookline.services.notices import recognize
 from hookline.store import accounts, held, messages, outbox
 from hookline.store.events import StoredEvent
@@ -119,11 +120,15 @@ async def settle_held(connection: Connection, keys: Iterable[Key]) -> None:
     recording = _Recording(connection)
     await recording.apply_held(await held.take(connection, keys))
     await messages.update(connection, list(recording.touched.values()))
+    await recording.move_watermarks([])
     await outbox.add_all(connection, recording.late)
 
 
 class _Recording:
-    """What one batch has gathered so far. `late` is what came of changes that had been held."""
+    """What one batch has gathered so far.
+
+    late: what came of changes that had been held, and of marks. implied: marks that a message's own status sets.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -135,6 +140,7 @@ class _Recording:
         self.filled: list[Message] = []
         self.late: list[Fact] = []
         self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
+        self.implied: list[Mark] = []
 
     async def add_messages(self, entries: Sequence[tuple[_Entry, MessageItem]]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
@@ -229,6 +235,8 @@ class _Recording:
         effect = apply(row, item, self.now)
         if effect.touched:
             self.touched[row.id] = row
+        if isinstance(item, StatusItem) and item.covers_earlier:
+            self.implied += marks.implied_by(row, item, self.now)
         if effect.moved and isinstance(item, StatusItem) and item.status is MessageStatus.FAILED:
             failure = send_failures.explain(row)
             if failure is not None and failure.alerts:
@@ -236,28 +244,17 @@ class _Recording:
         return effect, [_fact(row, item, self.now)] if effect.moved else []
 
     async def move_watermarks(self, entries: Sequence[tuple[_Entry, WatermarkItem]]) -> None:
-        """Move everything sent up to a moment; it is also noted for messages that we learn of later."""
-        known = await held.watermarks(self.connection, [_person(entry, item) for entry, item in entries])
-        raised: dict[Person, tuple[str, datetime | None, datetime | None]] = {}
-        until: dict[Person, datetime] = {}
-        for entry, item in entries:
-            person = _person(entry, item)
-            until[person] = max(item.until, until.get(person, item.until))
-            if marks.raise_mark(known, person, item):
-                raised[person] = (entry.event.organization_id, *known[person])
-                entry.outcome = Outcome.HELD
-            else:
-                entry.outcome = Outcome.DUPLICATE
-        sent = await messages.lock_sent_before(self.connection, until, BELOW[MessageStatus.READ])
-        moved: dict[UUID, Message] = {}
-        for entry, item in entries:
-            for row in sent.get(_person(entry, item), ()):
-                if row.sent_at is not None and row.sent_at <= item.until and row.status in BELOW[item.status]:
-                    entry.outcome = Outcome.APPLIED
-                    entry.facts += self._apply(row, marks.status_by_mark(row, item.status, item.until))[1]
-                    moved[row.id] = row
-        await messages.update(self.connection, list(moved.values()))
-        await held.raise_watermarks(self.connection, raised)
+        """Move everything sent up to a moment: one that was told, or that of a message by which others are known."""
+        told = [
+            Mark(entry.event.organization_id, _person(entry, item), item.status, until=item.until, at=item.until)
+            for entry, item in entries
+        ]
+        moved = await marks.move(self.connection, [*told, *self.implied], lambda row, item: self._apply(row, item)[1])
+        for (entry, _), one in zip(entries, moved, strict=False):
+            entry.outcome = one.outcome
+            entry.facts += one.facts
+        for one in moved[len(entries) :]:
+            self.late += one.facts
 
     async def note_accounts(self, entries: Sequence[tuple[_Entry, AccountItem]]) -> None:
         """Merge what the platform said of accounts into their metadata, and tell it."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from hookline.domain.health import Finding
+from hookline.services.report import Report
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.attempts import Attempt
 from hookline.store.conversations import Conversation
@@ -218,6 +220,21 @@ def template(row: StoredTemplate) -> Shape:
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
+
+
+def health(report: Report) -> Shape:
+    """What was found of an account."""
+    return {
+        "accountId": report.account.id,
+        "status": report.status,
+        "checkedAt": report.checked_at,
+        "findings": [finding(one) for one in report.findings],
+    }
+
+
+def finding(one: Finding) -> Shape:
+    """One thing that was looked at."""
+    return {"name": one.name, "severity": one.severity, "found": one.found, "mend": one.mend}
 
 
 def pause(row: Pause) -> Shape:

@@ -73,7 +73,7 @@ async def ensure_roles(database_url: str) -> None:
 
 async def _ensure(connection: asyncpg.Connection) -> None:
     for _ in range(ATTEMPTS):
-        found = await _inspect(connection)
+        found = await inspect(connection)
         if found.unbound:
             raise _beyond_us(
                 "These roles must not be superusers nor bypass row-level security",
@@ -93,7 +93,7 @@ async def _ensure(connection: asyncpg.Connection) -> None:
     raise StartupError("The database's roles are being changed by others all the time: try again.")
 
 
-async def _inspect(connection: asyncpg.Connection) -> Found:
+async def inspect(connection: asyncpg.Connection) -> Found:
     privilege = "SET" if connection.get_server_version().major >= 16 else "MEMBER"
     rows = await connection.fetch(INSPECT, list(ROLES), privilege)
     user = await connection.fetchval("SELECT quote_ident(current_user)")

@@ -36,11 +36,9 @@ def callback_url(settings: Settings, provider: IntegrationProvider) -> str:
 
     Raises: NotConfigured.
     """
-    base = settings.public_url
-    if base is None and settings.production:
+    if settings.base_url is None:
         raise NotConfigured("set HOOKLINE_PUBLIC_URL to connect accounts by the platform's dialog")
-    base = (base or f"http://localhost:{settings.port}").rstrip("/")
-    return f"{base}/api/integrations/{provider.lower()}/callback"
+    return f"{settings.base_url}/api/integrations/{provider.lower()}/callback"
 
 
 def connector_of(context: ApiContext, platform: Provider, organization_id: str) -> Connector:

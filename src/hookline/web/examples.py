@@ -358,6 +358,26 @@ TEMPLATE: Final[dict[str, Any]] = {
 
 NEW_TEMPLATE: Final[dict[str, Any]] = {**TEMPLATE, "status": "PENDING", "quality": None}
 
+ACCOUNT_HEALTH: Final[dict[str, Any]] = {
+    "accountId": _ACCOUNT,
+    "status": "problem",
+    "checkedAt": "2026-01-14T10:05:00Z",
+    "findings": [
+        {
+            "name": "account",
+            "severity": "ok",
+            "found": "the account is connected, since 2026-01-14 10:00:00 UTC",
+            "mend": None,
+        },
+        {
+            "name": "subscription",
+            "severity": "problem",
+            "found": "our app is not subscribed to the page: nothing comes in",
+            "mend": "Synchronize the account (POST /api/integrations/{accountId}/sync): that subscribes it again.",
+        },
+    ],
+}
+
 FEED: Final[dict[str, Any]] = {
     "items": [
         {

@@ -149,6 +149,24 @@ async def sync_integration(accountId: str, context: Context, caller: Member) -> 
     return Json(shapes.job(job), 202)
 
 
+@router.get(
+    "/{accountId}/health",
+    summary="Look at an account's health",
+    responses=answers(200, models.AccountHealth, examples.ACCOUNT_HEALTH, "What was found, and how to mend it", 404),
+    response_class=Json,
+)
+async def integration_health(accountId: str, context: Context, caller: Member) -> Json:
+    """Say what is wrong with an account, connected or not, and how to mend each thing.
+
+    The platform is asked now, for ten seconds at most; what it does not answer is a finding, and never ok. Whoever asks
+    again within fifteen seconds is given the same answer.
+    """
+    account_id = parse_id(accountId)
+    if account_id is None:
+        raise NotFound("there is no such account in this organization")
+    return Json(shapes.health(await context.health.of(caller.organization_id, account_id)))
+
+
 @router.delete(
     "/{accountId}/disconnect",
     summary="Disconnect an account",

@@ -146,14 +146,14 @@ class _Limited:
         200: {"description": "The file; ranges are answered 206", **_BINARY},
         206: {"description": "A range of it", **_BINARY},
         **errors(400, 401, 403, 404, 409, 410, 503),
-        416: {"description": "No such range"},
     },
     response_class=Response,
 )
 async def read_file(messageId: str, n: str, request: Request, context: Context, caller: Member) -> Response:
     """Read the n-th file of a message, counted from 0, or a range of it.
 
-    409 while it is still to be fetched, 410 if it cannot be had; `media[n].state` and `reason` say so too.
+    409 while it is still to be fetched, 410 if it cannot be had; `media[n].state` and `reason` say so too. A range that
+    begins beyond its end is answered 416.
     """
     message_id = parse_id(messageId)
     found: list[StoredMedia] = []

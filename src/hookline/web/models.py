@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.event import Origin, Outcome, Signature, WebhookEventStatus
+from hookline.domain.health import Severity
 from hookline.domain.job import IntegrationJobStatus
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.domain.provider_error import ErrorClass
@@ -100,6 +101,24 @@ class DisconnectedAccount(Shape):
     id: UUID
     status: Literal[ConnectedAccountStatus.DISCONNECTED]
     updated_at: datetime
+
+
+class Finding(Shape):
+    """One thing that was looked at."""
+
+    name: str = Field(description="Stable: `token`, `permissions`, `subscription`, `callback-app`, …")
+    severity: Severity
+    found: str = Field(description="What was seen, for people.")
+    mend: str | None = Field(description="What to do about it; null where nothing need be done.")
+
+
+class AccountHealth(Shape):
+    """What was found of an account. `status` is the worst of it."""
+
+    account_id: UUID
+    status: Severity
+    checked_at: datetime
+    findings: list[Finding]
 
 
 class Message(Shape):

@@ -66,7 +66,9 @@ CASES: dict[str, list[Expected]] = {
     "product_referral": [message(MessageType.TEXT, "In stock?", meta={"referral": {"product": {"id": "P9"}}})],
     "unsent": [item(UnsendItem, external_id="aWdf1", at=AT)],
     "edit": [item(EditItem, external_id="aWdf1", text="Hello!", version=1)],
-    "seen": [item(StatusItem, kind="status", external_id="aWdf2", status=MessageStatus.READ, at=AT)],
+    "seen": [
+        item(StatusItem, kind="status", external_id="aWdf2", status=MessageStatus.READ, covers_earlier=True, at=AT)
+    ],
     "reaction": [message(MessageType.REACTION, "❤", kind="reaction", reacts_to="aWdf2")],
     "postback": [message(MessageType.POSTBACK, "Where is my order?", external_id="aWdf3")],
     "standby_text": [message(MessageType.TEXT, "help", origin=Origin.STANDBY)],

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from hookline.domain.connect_error import ControlUnproved
+from hookline.domain.health import Finding
 from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
-from hookline.providers.meta import lenient
+from hookline.providers.meta import health, lenient
 from hookline.providers.meta.graph import node
 from hookline.providers.meta.oauth import FACEBOOK, MetaLogin
 from hookline.providers.meta.pages import Page, Pages
@@ -107,6 +109,20 @@ class PageAccounts:
     async def unsubscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """End the subscription to the page's webhooks."""
         await self._pages.unsubscribe(account.external_account_id, credentials.access_token)
+
+    def checks(self, account: AccountRef, credentials: Credentials, callback_url: str | None) -> Sequence[Check]:
+        """Look at the page's token, its subscription, and the app's."""
+        page_id, token = account.external_account_id, credentials.access_token
+
+        async def subscription() -> list[Finding]:
+            return [health.subscription("the page", await self._pages.subscribed_fields(page_id, token), FIELDS)]
+
+        checks = [
+            health.token_check(self._login, token, SCOPES, REQUIRED),
+            Check("subscription", subscription),
+            health.app_check(self._login, "page", "Page", FIELDS, callback_url),
+        ]
+        return health.by_app(self._login, checks)
 
     async def revoke(self, account: AccountRef, credentials: Credentials) -> None:
         """Give the person's consent back."""

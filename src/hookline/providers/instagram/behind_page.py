@@ -3,14 +3,17 @@
 Source: protocol reference 1.5, 5.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from hookline.domain.connect_error import ControlUnproved
+from hookline.domain.health import Finding
 from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
-from hookline.providers.meta import lenient
+from hookline.providers.instagram.login import FIELDS
+from hookline.providers.meta import health, lenient
 from hookline.providers.meta.graph import node
 from hookline.providers.meta.oauth import FACEBOOK, MetaLogin
 from hookline.providers.meta.pages import Page, Pages
@@ -92,6 +95,22 @@ class AccountsBehindPages:
     async def unsubscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """End the subscription to the page."""
         await self._pages.unsubscribe(_page_of(account), credentials.access_token)
+
+    def checks(self, account: AccountRef, credentials: Credentials) -> Sequence[Check]:
+        """Look at the page's token and subscription."""
+        page_id, token = _page_of(account), credentials.access_token
+
+        async def subscription() -> list[Finding]:
+            fields = await self._pages.subscribed_fields(page_id, token)
+            return [health.subscription("the account's page", fields, ())]
+
+        checks = [health.token_check(self._login, token, SCOPES, REQUIRED), Check("subscription", subscription)]
+        return checks if self._login.configured else []
+
+    def app_checks(self, callback_url: str | None) -> Sequence[Check]:
+        """Look at what the app is subscribed to, which counts for accounts of either login."""
+        check = health.app_check(self._login, "instagram", "Instagram", FIELDS, callback_url)
+        return health.by_app(self._login, [check])
 
     async def revoke(self, credentials: Credentials) -> None:
         """Give the person's consent back."""

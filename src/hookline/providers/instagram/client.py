@@ -10,6 +10,7 @@ from typing import Any
 
 from hookline.domain.connect_error import NoEligibleAccount
 from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram.behind_page import AccountsBehindPages
 from hookline.providers.instagram.login import INSTAGRAM, InstagramLogin
@@ -71,6 +72,11 @@ class InstagramAccounts:
     async def unsubscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """End the subscription to the account's webhooks."""
         await self._by(_login_of(account)).unsubscribe(account, credentials)
+
+    def checks(self, account: AccountRef, credentials: Credentials, callback_url: str | None) -> Sequence[Check]:
+        """Look at the token, the subscription, and the app's."""
+        found = self._by(_login_of(account)).checks(account, credentials)
+        return [*found, *self._behind_pages.app_checks(callback_url)]
 
     async def revoke(self, account: AccountRef, credentials: Credentials) -> None:
         """Give the consent back."""

@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 import msgspec
 
 from hookline.domain.connect_error import NoEligibleAccount, NotConfigured
+from hookline.domain.health import Finding, ok, problem, warning
 from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.health import Check, platform_clock
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram.graph import open_graph
-from hookline.providers.meta import lenient
-from hookline.providers.meta.graph import Graph, signing_secret
+from hookline.providers.meta import health, lenient
+from hookline.providers.meta.graph import Graph, OnHeaders, signing_secret
 from hookline.providers.meta.oauth import RENEW_BEFORE, require
 
 INSTAGRAM: Final = "instagram"  # the name of this login
@@ -148,10 +150,13 @@ class InstagramLogin:
         """Read an account's names and picture, and whether it is subscribed."""
         token = credentials.access_token
         profile = await self._profile(token)
+        fields = await self._subscribed_fields(token)
+        return Description(name=_name(profile), metadata=_described(profile), subscribed=set(FIELDS) <= set(fields))
+
+    async def _subscribed_fields(self, token: str) -> list[str]:
         answer = await self._graph.call("GET", "me/subscribed_apps", token=token)
         apps = map(lenient.mapping, lenient.sequence(answer.get("data")))
-        fields = {lenient.string(field) for app in apps for field in lenient.sequence(app.get("subscribed_fields"))}
-        return Description(name=_name(profile), metadata=_described(profile), subscribed=set(FIELDS) <= fields)
+        return [lenient.string(field) for app in apps for field in lenient.sequence(app.get("subscribed_fields"))]
 
     async def subscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """Subscribe to the account's webhooks."""
@@ -166,12 +171,30 @@ class InstagramLogin:
         """End the subscription to the account's webhooks."""
         await self._graph.call("DELETE", "me/subscribed_apps", token=credentials.access_token)
 
+    def checks(self, account: AccountRef, credentials: Credentials) -> Sequence[Check]:
+        """Look at the token and the subscription. Permissions and expiry are told only when a token is given."""
+        token = credentials.access_token
+
+        async def profile() -> list[Finding]:
+            dates: list[str | None] = []
+            found = await self._profile(token, on_headers=lambda headers: dates.append(headers.get("Date")))
+            return [
+                _whose(found, account, proved=bool(self._secret)),
+                *_as_told(credentials),
+                platform_clock(dates[-1]),
+            ]
+
+        async def subscription() -> list[Finding]:
+            return [health.subscription("the account", await self._subscribed_fields(token) or None, FIELDS)]
+
+        return [Check("token", profile), Check("subscription", subscription)]
+
     async def revoke(self, credentials: Credentials) -> None:
         """Give the consent back. Source: protocol reference 5.4."""
         await self._graph.call("DELETE", "me/permissions", token=credentials.access_token)
 
-    async def _profile(self, token: str) -> dict[str, Any]:
-        return await self._graph.call("GET", "me", token=token, params={"fields": _PROFILE})
+    async def _profile(self, token: str, on_headers: OnHeaders | None = None) -> dict[str, Any]:
+        return await self._graph.call("GET", "me", token=token, params={"fields": _PROFILE}, on_headers=on_headers)
 
     async def _prolong(self, token: str) -> tuple[str, datetime | None]:
         asked = {"grant_type": "ig_exchange_token", "client_secret": self._secret, "access_token": token}
@@ -183,6 +206,33 @@ class InstagramLogin:
             raise NotConfigured(
                 "set HOOKLINE_INSTAGRAM_APP_ID and HOOKLINE_INSTAGRAM_APP_SECRETS to connect by Instagram Login"
             )
+
+
+def _whose(profile: Mapping[str, Any], account: AccountRef, *, proved: bool) -> Finding:
+    """Say whether a token that the platform takes is the account's. A proof that it took shows whose app's it is.
+
+    Source: protocol reference 5.4.
+    """
+    if lenient.identifier(profile.get("user_id")) != account.external_account_id:
+        return problem("token", "the access token is of another Instagram account", "Connect the account again.")
+    if not proved:
+        found = "the platform takes the access token, which is this account's; whether it is our app's is not known"
+        return warning("token", found, "Set HOOKLINE_INSTAGRAM_APP_SECRETS.")
+    return ok("token", "the platform takes the access token, which is this account's and our app's")
+
+
+def _as_told(credentials: Credentials) -> list[Finding]:
+    """What was told when the token was given or renewed; this login does not tell it again.
+
+    A token that somebody brought came without permissions, and without its end until it is first renewed.
+    """
+    again = "Connect the account by consent: then the platform tells it."
+    granted = warning("permissions", "which permissions were granted is not known: the token came without", again)
+    if credentials.scopes:
+        granted = health.permissions(credentials.scopes, SCOPES, REQUIRED)
+    if credentials.expires_at is None:
+        return [granted, warning("token-expiry", "when the access token ends is not known yet", again)]
+    return [granted, health.expiry(credentials.expires_at)]
 
 
 def _token(answer: Mapping[str, Any]) -> str:

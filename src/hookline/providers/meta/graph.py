@@ -17,6 +17,7 @@ from hookline.providers.meta.errors import read_error
 from hookline.settings import split_commas
 
 TIMEOUT_SECONDS = 20.0
+OnHeaders = Callable[[Mapping[str, str]], None]
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -39,7 +40,7 @@ class Graph:
         form: Mapping[str, str] | None = None,
         data: Any = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
-        on_headers: Callable[[Mapping[str, str]], None] | None = None,
+        on_headers: OnHeaders | None = None,
     ) -> dict[str, Any]:
         """Call `path` (below the version) and read the answer, a JSON object.
 

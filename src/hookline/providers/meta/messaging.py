@@ -162,18 +162,30 @@ def _read_delivery(exchange: Exchange, delivery: Any) -> Iterator[Item]:
 
 
 def _read_read(exchange: Exchange, read_: Any) -> Iterator[Item]:
-    """Read `{watermark}` of Messenger or `{mid}` of Instagram: everything up to it, or this message, has been read."""
+    """Read `{watermark}` of Messenger, or `{mid}` of Instagram: everything up to it has been read.
+
+    Instagram names the newest message that the person saw; whoever sees it has the earlier ones above it.
+    Source: protocol reference 3, 4.
+    """
     said = lenient.mapping(read_)
     mid = lenient.identifier(said.get("mid"))
     if mid is None:
         yield _watermark_item(exchange, "read", MessageStatus.READ, said)
     else:
-        yield _status_item(exchange, mid, MessageStatus.READ, said)
+        yield _status_item(exchange, mid, MessageStatus.READ, said, covers_earlier=True)
 
 
-def _status_item(exchange: Exchange, mid: str, status: MessageStatus, said: dict[str, Any]) -> Item:
-    at = exchange.at or lenient.moment(said.get("watermark"))
-    return StatusItem(index=exchange.index, kind="status", external_id=mid, status=status, at=at)
+def _status_item(
+    exchange: Exchange, mid: str, status: MessageStatus, said: dict[str, Any], *, covers_earlier: bool = False
+) -> Item:
+    return StatusItem(
+        index=exchange.index,
+        kind="status",
+        external_id=mid,
+        status=status,
+        covers_earlier=covers_earlier,
+        at=exchange.at or lenient.moment(said.get("watermark")),
+    )
 
 
 def _watermark_item(exchange: Exchange, kind: str, status: MessageStatus, said: dict[str, Any]) -> Item:

@@ -15,7 +15,7 @@ from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.providers.accounts import Credentials, Grant
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
-from hookline.providers.meta.graph import Graph, open_graph, signing_secret
+from hookline.providers.meta.graph import Graph, OnHeaders, node, open_graph, signing_secret
 
 FACEBOOK: Final = "facebook"  # the name of this login
 # A token that ends earlier is renewed while it still can be.
@@ -41,6 +41,14 @@ class TokenFacts(msgspec.Struct, frozen=True, kw_only=True):
     data_access_expires_at: datetime | None
 
 
+class AppSubscription(msgspec.Struct, frozen=True):
+    """Where an app is told of an object, and of which of its fields."""
+
+    callback_url: str
+    active: bool
+    fields: tuple[str, ...]
+
+
 class MetaLogin:
     """The vendor's login for one app."""
 
@@ -49,6 +57,11 @@ class MetaLogin:
         self.app_id = settings["META_APP_ID"]
         self._secret = signing_secret(settings, "META_APP_SECRETS")
         self._dialog = f"{settings['META_DIALOG_URL'].rstrip('/')}/{settings['META_GRAPH_VERSION']}/dialog/oauth"
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is an app, which can ask in its own name."""
+        return bool(self.app_id and self._secret)
 
     def dialog_url(self, redirect_uri: str, state: str, scopes: Sequence[str], config_id: str) -> str:
         """Give the dialog's address: for a configuration that was made in the dashboard, or else for scopes.
@@ -119,14 +132,14 @@ class MetaLogin:
             by_consent=by_consent,
         )
 
-    async def inspect(self, token: str) -> TokenFacts:
-        """Have the vendor tell what a token is.
+    async def inspect(self, token: str, on_headers: OnHeaders | None = None) -> TokenFacts:
+        """Have the vendor tell what a token is. on_headers: is given the reply's headers.
 
         {"data": {app_id, type, is_valid, expires_at, data_access_expires_at, scopes, granular_scopes: [{scope,
         target_ids?}], user_id, error?}}, times in seconds, 0 for never.
         Source: protocol reference 5.1.
         """
-        data = lenient.mapping((await self._debug(token)).get("data"))
+        data = lenient.mapping((await self._debug(token, on_headers)).get("data"))
         error = lenient.mapping(data.get("error"))
         codes = [lenient.identifier(error.get(name)) for name in ("code", "subcode")]
         return TokenFacts(
@@ -142,11 +155,16 @@ class MetaLogin:
             data_access_expires_at=_moment(data.get("data_access_expires_at")),
         )
 
-    async def _debug(self, token: str) -> dict[str, Any]:
-        """Ask with the app's own token. If that one is refused, it says nothing about the token that is asked about."""
+    async def _debug(self, token: str, on_headers: OnHeaders | None) -> dict[str, Any]:
+        return await self._as_app("debug_token", {"input_token": token}, on_headers)
+
+    async def _as_app(
+        self, path: str, params: Mapping[str, str], on_headers: OnHeaders | None = None
+    ) -> dict[str, Any]:
+        """Ask with the app's own token. If that one is refused, it says nothing about what is asked about."""
         app_token = f"{self.app_id}|{self._secret}"
         try:
-            return await self.graph.call("GET", "debug_token", token=app_token, params={"input_token": token})
+            return await self.graph.call("GET", path, token=app_token, params=params, on_headers=on_headers)
         except ProviderError as error:
             if error.error_class is not ErrorClass.REAUTHORIZE:
                 raise
@@ -194,12 +212,30 @@ class MetaLogin:
         {"data": [{"id": APP, "subscribed_fields": […]} | {"whatsapp_business_api_data": {"id": APP}}]}
         Source: protocol reference 1.5.
         """
+        app = await self.subscribed_app(path, token)
+        return None if app is None else tuple(map(lenient.string, lenient.sequence(app.get("subscribed_fields"))))
+
+    async def subscribed_app(self, path: str, token: str) -> dict[str, Any] | None:
+        """Give our app's element of the list that `subscribed_fields` reads; None if it is not in it.
+
+        A WABA's callback of its own stands in it as `override_callback_uri`.
+        """
         answer = await self.graph.call("GET", f"{path}/subscribed_apps", token=token)
         for app in map(lenient.mapping, lenient.sequence(answer.get("data"))):
             named = lenient.mapping(app.get("whatsapp_business_api_data")) or app
             if lenient.identifier(named.get("id")) == self.app_id:
-                return tuple(map(lenient.string, lenient.sequence(app.get("subscribed_fields"))))
+                return app
         return None
+
+    async def app_subscriptions(self) -> dict[str, AppSubscription]:
+        """Say what our app itself is subscribed to, by object.
+
+        {"data": [{"object", "callback_url", "active", "fields": [{"name", "version"} | name]}]}
+        Source: protocol reference 1.5.
+        """
+        answer = await self._as_app(f"{node(self.app_id)}/subscriptions", {})
+        found = map(lenient.mapping, lenient.sequence(answer.get("data")))
+        return {lenient.string(one.get("object")): _app_subscription(one) for one in found}
 
     async def revoke(self, token: str) -> None:
         """Give a person's consent back.
@@ -225,6 +261,12 @@ def _token(answer: dict[str, Any]) -> str:
     if not token:
         raise ProviderError(ErrorClass.PERMANENT, None, "the platform answered without an access token")
     return token
+
+
+def _app_subscription(one: dict[str, Any]) -> AppSubscription:
+    fields = lenient.sequence(one.get("fields"))
+    names = (lenient.string(field.get("name") if isinstance(field, dict) else field) for field in fields)
+    return AppSubscription(lenient.string(one.get("callback_url")), one.get("active") is not False, tuple(names))
 
 
 def _moment(value: Any) -> datetime | None:

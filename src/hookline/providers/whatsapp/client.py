@@ -12,12 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from hookline.domain.connect_error import PinRequired
+from hookline.domain.health import Finding
 from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
 from hookline.providers.meta.graph import node
+from hookline.providers.meta.health import by_app, token_check
 from hookline.providers.meta.oauth import FACEBOOK, RENEW_BEFORE, MetaLogin
+from hookline.providers.whatsapp import health
 
 SCOPES: Final = ("whatsapp_business_management", "whatsapp_business_messaging")
 _FIELDS: Final = (
@@ -108,6 +112,37 @@ class NumberAccounts:
         """End the subscription to the WABA's webhooks."""
         path = f"{node(_waba_of(account))}/subscribed_apps"
         await self._login.graph.call("DELETE", path, token=credentials.access_token)
+
+    def checks(self, account: AccountRef, credentials: Credentials, callback_url: str | None) -> Sequence[Check]:
+        """Look at the token, the number, its WABA's subscription, the app's, and the callbacks at all three."""
+        token = credentials.access_token
+
+        path = account.external_account_id
+
+        async def number() -> list[Finding]:
+            return health.number_findings(path, await self._number(path, token, health.FIELDS), callback_url)
+
+        async def subscription() -> list[Finding]:
+            if not _waba_of(account):
+                return [health.account_unknown()]
+            waba = node(_waba_of(account))
+            return health.waba_findings(waba, await self._login.subscribed_app(waba, token), callback_url)
+
+        async def app() -> list[Finding]:
+            found = health.app_findings(await self._login.app_subscriptions(), callback_url)
+            if not health.leads_elsewhere(found):
+                return found
+            return health.with_override(found, await self._number(path, token, health.CALLBACKS), callback_url)
+
+        asked_by_app = [
+            token_check(self._login, token, SCOPES, SCOPES),
+            Check("subscription", subscription),
+            Check("app-subscription", app),
+        ]
+        return [*by_app(self._login, asked_by_app), Check("registration", number)]
+
+    async def _number(self, number_id: str, token: str, fields: str) -> dict[str, Any]:
+        return await self._login.graph.call("GET", node(number_id), token=token, params={"fields": fields})
 
     async def revoke(self, account: AccountRef, credentials: Credentials) -> None:
         """Give the business's consent back."""
