@@ -1,4 +1,4 @@
-"""Sending: a worker process against the fake platforms, beside pywa's client and a client that does nothing but call."""
+"""Sending: a worker process against the fake platforms, beside pywa's client and one that does nothing but call."""
 
 from collections.abc import Sequence
 

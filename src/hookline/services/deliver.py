@@ -41,6 +41,8 @@ from hookline.store.pool import DATABASE_AWAY
 
 BATCH: Final = 256
 FLUSHERS: Final = 2
+# A second batch goes beside one that is held up, as by a lock; otherwise whoever comes shares the next one.
+CROWD: Final = 64
 _TYPING_IS_OLD_AFTER: Final = timedelta(seconds=20)
 # How long the record of what the platform said waits for the database, before the attempt is left open.
 _RECORD_SECONDS: Final = 60.0
@@ -91,8 +93,12 @@ class Deliver:
         self._accounts = SendingAccounts(pool, access_token)
         self._pacer = Pacer(pool)
         self._caller = Caller(providers, http, platforms, self._pacer)
-        self._beginnings: MicroBatcher[Start, Beginning] = MicroBatcher(self._begin, max_items=BATCH, flushers=FLUSHERS)
-        self._endings: MicroBatcher[Ending, bool] = MicroBatcher(self._finish, max_items=BATCH, flushers=FLUSHERS)
+        self._beginnings: MicroBatcher[Start, Beginning] = MicroBatcher(
+            self._begin, max_items=BATCH, flushers=FLUSHERS, crowd=CROWD
+        )
+        self._endings: MicroBatcher[Ending, bool] = MicroBatcher(
+            self._finish, max_items=BATCH, flushers=FLUSHERS, crowd=CROWD
+        )
 
     async def __call__(self, job: Job) -> Ended | None:
         """Send one message, or show or mark what stands in no log.
