@@ -131,7 +131,11 @@ class Deliver:
         pace = self._caller.sender(ready).pace(ready.account, payload.type)
         slot = await self._caller.slot(ready, pace)
         rules = self._providers[ready.account.provider].templates if payload.type is OutboundType.TEMPLATE else None
-        began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair, rules))
+        try:
+            began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair, rules))
+        except ProviderError as error:  # the account was lost since it was read
+            self._accounts.forget(ready.account.id)
+            return await self._cannot_send(job, payload, error)
         match began:
             case Settled():
                 return None
