@@ -8,7 +8,7 @@ from bench.plan import Plan
 from bench.stage import Stage
 from bench.table import Row, rate_row, ratio_row, whole
 
-# As many as bring the bare client, and pywa's, to their highest rate here.
+# How many calls the others have on their way.
 AT_ONCE = 32
 SENT = ("SENT", "DELIVERED", "READ")
 READ = ("READ",)

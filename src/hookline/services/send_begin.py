@@ -1,9 +1,9 @@
 """Begin to send: mark messages as being sent and write their attempts down, before anything is called.
 
 Many at once, in one transaction. What this decides of each message:
-QUEUED → SENDING, unless the account is lost by now, the pair must wait, the message is too old, or its template cannot be
-sent any more. Found SENDING: a worker was lost in the middle of the call, so it may have been sent → UNKNOWN. Anything
-else → left alone.
+QUEUED → SENDING, unless the account is lost by now, the pair must wait, the message is too old, or its template cannot
+be sent any more. Found SENDING: a worker was lost in the middle of the call, so it may have been sent → UNKNOWN.
+Anything else → left alone.
 """
 
 from collections.abc import Sequence
