@@ -1,6 +1,8 @@
 """How it is measured, in words: the page's second part."""
 
+from bench.outgoing import NUMBERS
 from bench.plan import FULL
+from bench.rows.sending import AT_ONCE
 from bench.rows.webhooks import CONNECTIONS, OPEN_CONNECTIONS
 from bench.samples import CONTACTS
 
@@ -31,6 +33,13 @@ NOTES = (
     "Peers run unordered jobs: of the options that would order them by key, none is in use.",
     "A job's latency is from the moment at which a process of its own was to enqueue it, through the contender's own"
     " interface, to the first line of its handler.",
+    f"Sending: {NUMBERS} WhatsApp numbers at 1,000 a second each, at the fake platforms in a process of their own,"
+    " which hold everybody to the platform's limits and count. Each message must be taken once, none refused; ours must"
+    " be done, in order for each person. Ours wait in the queue when the worker starts (made by one statement, after"
+    " one of each number that was accepted); the clock runs from the first attempt to the last message recorded as sent"
+    " or read. The others only call: they record nothing, keep no pace and no order.",
+    f"pywa is called as its documentation has it, an asynchronous client a number: one by one, and {AT_ONCE} calls at"
+    f" once. The bare client is aiohttp, {AT_ONCE} calls at once: what the fake platforms take.",
     "Endurance is not part of every run: `make bench ROWS=endurance`. The peers from npm take part with PEERS=all.",
     "Rounds begin when other programs leave the machine alone, or after half a minute. There are no timed assertions.",
 )

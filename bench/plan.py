@@ -22,6 +22,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     probe_seconds: float
     first_rate: int
     probes: int
+    # Messages to send: as fast as it goes; by whoever is slow; with their statuses.
+    messages: int
+    few_messages: int
+    told_messages: int
     # Jobs: to be drained, and when draining them is given up; one at a time; at a steady rate.
     jobs: int
     drain_seconds: float
@@ -56,6 +60,9 @@ FULL = Plan(
     probe_seconds=8,
     first_rate=2_000,
     probes=10,
+    messages=20_000,
+    few_messages=2_000,
+    told_messages=6_000,
     jobs=100_000,
     drain_seconds=8,
     idle_jobs=25,
@@ -88,6 +95,9 @@ QUICK = Plan(
     probe_seconds=1,
     first_rate=40,
     probes=1,
+    messages=300,
+    few_messages=50,
+    told_messages=100,
     jobs=600,
     drain_seconds=10,
     idle_jobs=3,

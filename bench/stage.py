@@ -10,10 +10,10 @@ import tempfile
 import urllib.error
 import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -29,6 +29,7 @@ from hookline.store.migrate import migrate
 ROOT = Path(__file__).parent.parent
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 SIZES = ("shared_buffers", "max_wal_size", "wal_compression", "checkpoint_timeout")
+NOTHING: Mapping[str, str] = {}
 _EMPTY = "TRUNCATE webhook_events, integration_jobs, messages, held_changes, contact_watermarks, outbox"
 _OURS = f"WHERE organization_id = '{ORGANIZATION}'"
 _STORED = f"SELECT count(DISTINCT payload_json #>> '{MESSAGE_ID_PATH}') FROM webhook_events {_OURS}"
@@ -81,13 +82,16 @@ class Stage:
         await self.database.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     @asynccontextmanager
-    async def server(self, *command: str) -> AsyncIterator[Server]:
-        """Run a Python module as a process until it is done with; entered once it says that it is ready."""
+    async def server(self, *command: str, settings: Mapping[str, str] = NOTHING) -> AsyncIterator[Server]:
+        """Run a Python module as a process until it is done with; entered once it says that it is ready.
+
+        settings: beside those of `environment`, by their names without the prefix.
+        """
         reading, writing = os.pipe()
         with self.log_file.open("ab") as log:
             arguments = [part.replace("READY", str(writing)) for part in command]
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *arguments, cwd=self.folder, env=self.environment(), stdin=DEVNULL,
+                sys.executable, "-m", *arguments, cwd=self.folder, env=self.environment(settings), stdin=DEVNULL,
                 stdout=log, stderr=log, pass_fds=[writing],
             )  # fmt: skip
         os.close(writing)
@@ -96,17 +100,22 @@ class Stage:
                 said = (await asyncio.to_thread(os.read, reading, 100)).decode().strip()
                 if not said:
                     raise BenchmarkError(f"{command[0]} did not start:\n{log_end(self.log_file)}")
-                yield Server(process, int(said) if said.isdigit() else 0)
+                port = said.rpartition(":")[2]
+                yield Server(process, int(port) if port.isdigit() else 0)
         finally:
             os.close(reading)
 
-    def api(self) -> AbstractAsyncContextManager[Server]:
+    def api(self, settings: Mapping[str, str] = NOTHING) -> AbstractAsyncContextManager[Server]:
         """`hookline api`, one process."""
-        return self.server("hookline", "api", "--port", "0", "--ready-fd", "READY")
+        return self.server("hookline", "api", "--port", "0", "--ready-fd", "READY", settings=settings)
 
-    def worker(self) -> AbstractAsyncContextManager[Server]:
+    def worker(self, settings: Mapping[str, str] = NOTHING) -> AbstractAsyncContextManager[Server]:
         """`hookline worker`, one process."""
-        return self.server("hookline", "worker", "--ready-fd", "READY")
+        return self.server("hookline", "worker", "--ready-fd", "READY", settings=settings)
+
+    def simulator(self) -> AbstractAsyncContextManager[Server]:
+        """`hookline simulator`: a new world with the same ids every time."""
+        return self.server("hookline", "simulator", "--port", "0", "--seed", "1", "--ready-fd", "READY")
 
     @asynccontextmanager
     async def child(self, command: Sequence[str], order: msgspec.Struct) -> AsyncIterator[Child]:
@@ -121,8 +130,8 @@ class Stage:
             await child.hear("ready")
             yield child
 
-    def environment(self) -> dict[str, str]:
-        """Development's settings with this database, and nothing of the caller's own."""
+    def environment(self, settings: Mapping[str, str] = NOTHING) -> dict[str, str]:
+        """Development's settings with this database, these besides, and nothing of the caller's own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
         path = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(ROOT)]))
         return {
@@ -131,6 +140,7 @@ class Stage:
             "HOOKLINE_DATABASE_URL": self.url,
             "HOOKLINE_DATA_DIR": str(self.folder / "data"),
             "HOOKLINE_META_APP_SECRETS": APP_SECRET,
+            **{f"HOOKLINE_{name}": value for name, value in settings.items()},
         }
 
     async def empty(self) -> None:
@@ -141,18 +151,24 @@ class Stage:
 
     async def connect_account(self, api: Server) -> None:
         """Connect the one WhatsApp number that all webhooks are for, over HTTP as a user would."""
-        token = await self._token()
-        address = f"http://127.0.0.1:{api.port}/api/integrations/whatsapp/connect"
-        body = json.dumps({"externalAccountId": PHONE_NUMBER_ID, "metadata": {"wabaId": "102290129340398"}}).encode()
+        body = {"externalAccountId": PHONE_NUMBER_ID, "metadata": {"wabaId": "102290129340398"}}
+        await self.post(api, "/api/integrations/whatsapp/connect", body)
+
+    async def post(self, api: Server, path: str, body: Mapping[str, Any]) -> Any:
+        """Ask something of the API, as the benchmark's organization; the answer's JSON.
+
+        Raises: BenchmarkError, if it refuses.
+        """
         headers = {
-            "authorization": f"Bearer {token}",
+            "authorization": f"Bearer {await self._token()}",
             "x-organization-id": ORGANIZATION,
             "content-type": "application/json",
         }
+        asked = urllib.request.Request(f"http://127.0.0.1:{api.port}{path}", json.dumps(body).encode(), headers)
         try:
-            await asyncio.to_thread(urllib.request.urlopen, urllib.request.Request(address, body, headers))
+            return json.loads(await asyncio.to_thread(lambda: urllib.request.urlopen(asked).read()))
         except urllib.error.HTTPError as error:
-            raise BenchmarkError(f"the account could not be connected: {error.read().decode()}") from None
+            raise BenchmarkError(f"{path} was refused: {error.read().decode()}") from None
 
     async def _token(self) -> str:
         process = await asyncio.create_subprocess_exec(

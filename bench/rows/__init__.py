@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from bench.plan import Plan
-from bench.rows import backlog, drain, end_to_end, endurance, fairness, job_latency, memory, webhooks
+from bench.rows import backlog, drain, end_to_end, endurance, fairness, job_latency, memory, sending, webhooks
 from bench.stage import Stage
 from bench.table import Row
 
@@ -18,6 +18,8 @@ ROWS: dict[str, Measure] = {
     "end_to_end": end_to_end.end_to_end,
     "highest_rate": end_to_end.highest_rate,
     "minute": end_to_end.minute,
+    "sending": sending.sending,
+    "sending_statuses": sending.sending_statuses,
     "drain": drain.drain,
     "job_latency": job_latency.job_latency,
     "hot_key": fairness.hot_key,

@@ -96,6 +96,22 @@ async def test_a_wrong_number_of_results_is_an_error_of_the_batch() -> None:
     assert [type(one) for one in told] == [RuntimeError, RuntimeError]
 
 
+async def test_few_wait_for_the_next_batch_and_a_crowd_does_not() -> None:
+    """Beside a batch in flight another one begins only for a crowd; whoever came alone shares the next one."""
+    sink = Sink()
+    batcher = MicroBatcher(sink.flush, max_items=10, flushers=2, crowd=3)
+    waiting = [asyncio.create_task(batcher.submit(0))]
+    await asyncio.sleep(0.01)
+    waiting += [asyncio.create_task(batcher.submit(number)) for number in (1, 2)]
+    await asyncio.sleep(0.01)
+    assert sink.batches == [[0]]
+    waiting.append(asyncio.create_task(batcher.submit(3)))
+    await asyncio.sleep(0.01)
+    assert sink.batches == [[0], [1, 2, 3]]
+    sink.gate.set()
+    assert await asyncio.gather(*waiting) == [0, 2, 4, 6]
+
+
 async def test_a_caller_that_leaves_disturbs_nobody() -> None:
     """A cancelled caller's item is flushed all the same, and its neighbours get their own results."""
     sink = Sink()

@@ -477,6 +477,26 @@ async def test_a_disconnected_account_sends_nothing(sending: Sending) -> None:
     assert sending.platform.calls == []
 
 
+@pytest.mark.parametrize(
+    ("state", "becomes", "code"), [("DISCONNECTED", "FAILED", "account-disconnected"), ("ERROR", "QUEUED", None)]
+)
+async def test_an_account_that_is_lost_meanwhile_sends_nothing_more(
+    sending: Sending, state: str, becomes: str, code: str | None
+) -> None:
+    """At once, though the worker has just sent from it and remembers it as well."""
+    await sending.connect()
+    worker = sending.worker()
+    first = await sending.send()
+    await worker.drain()
+    second = await sending.send()
+    await sending.pool.execute("UPDATE connected_accounts SET status = $1", state)
+    await worker.drain()
+    assert await sending.status(first) == "SENT"
+    row = await sending.message(second)
+    assert (row["status"], row["error_code"]) == (becomes, code)
+    assert len(sending.platform.calls) == 1
+
+
 async def test_usage_near_its_end_stops_an_account(sending: Sending) -> None:
     """At 95 percent nothing more is called, before the platform has to refuse."""
     account = await sending.connect("FACEBOOK", "page-1")

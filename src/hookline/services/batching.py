@@ -20,7 +20,9 @@ class MicroBatcher(Generic[Item, Result]):
 
     flush: takes up to `max_items` items in the order in which they came, and gives a result for each; a result that is
     an exception is raised to that item's caller alone. What `flush` itself raises, every caller of the batch gets.
-    flushers: how many batches may be in flight. weigh, max_weight: a second limit on a batch, in any unit.
+    flushers: how many batches may be in flight. crowd: one more begins beside those in flight only when so many wait;
+    a batch costs what it costs, however many share it, so a few do better to wait for the next one. weigh, max_weight:
+    a second limit on a batch, in any unit.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class MicroBatcher(Generic[Item, Result]):
         *,
         max_items: int,
         flushers: int = 1,
+        crowd: int = 1,
         weigh: Callable[[Item], int] = lambda _: 0,
         max_weight: int = 1,
     ) -> None:
         self._flush = flush
         self._max_items = max_items
         self._max_flushers = flushers
+        self._crowd = crowd
         self._weigh = weigh
         self._max_weight = max_weight
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -53,7 +57,7 @@ class MicroBatcher(Generic[Item, Result]):
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, result))
         self.waiting_weight += self._weigh(item)
-        if len(self._flushers) < self._max_flushers:
+        if not self._flushers or (len(self._flushers) < self._max_flushers and len(self._queue) >= self._crowd):
             self._flushers.add(asyncio.create_task(self._flush_until_empty(), name="flush"))
         return result
 

@@ -42,6 +42,8 @@ from hookline.store.pool import DATABASE_AWAY
 
 BATCH: Final = 256
 FLUSHERS: Final = 2
+# A second batch goes beside one that is held up, as by a lock; otherwise whoever comes shares the next one.
+CROWD: Final = 64
 _TYPING_IS_OLD_AFTER: Final = timedelta(seconds=20)
 # How long the record of what the platform said waits for the database, before the attempt is left open.
 _RECORD_SECONDS: Final = 60.0
@@ -94,8 +96,12 @@ class Deliver:
         self._accounts = SendingAccounts(pool, access_token)
         self._pacer = Pacer(pool)
         self._caller = Caller(providers, http, platforms, self._pacer)
-        self._beginnings: MicroBatcher[Start, Beginning] = MicroBatcher(self._begin, max_items=BATCH, flushers=FLUSHERS)
-        self._endings: MicroBatcher[Ending, bool] = MicroBatcher(self._finish, max_items=BATCH, flushers=FLUSHERS)
+        self._beginnings: MicroBatcher[Start, Beginning] = MicroBatcher(
+            self._begin, max_items=BATCH, flushers=FLUSHERS, crowd=CROWD
+        )
+        self._endings: MicroBatcher[Ending, bool] = MicroBatcher(
+            self._finish, max_items=BATCH, flushers=FLUSHERS, crowd=CROWD
+        )
 
     async def __call__(self, job: Job) -> Ended | None:
         """Send one message, or show or mark what stands in no log.
@@ -128,7 +134,11 @@ class Deliver:
         pace = self._caller.sender(ready).pace(ready.account, payload.type)
         slot = await self._caller.slot(ready, pace)
         rules = self._providers[ready.account.provider].templates if payload.type is OutboundType.TEMPLATE else None
-        began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair, rules))
+        try:
+            began = await self._beginnings.submit(Start(job, _message_id(payload), pace.pair, rules))
+        except ProviderError as error:  # the account was lost since it was read
+            self._accounts.forget(ready.account.id)
+            return await self._cannot_send(job, payload, error)
         match began:
             case Settled():
                 return None

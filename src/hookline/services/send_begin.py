@@ -1,8 +1,9 @@
 """Begin to send: mark messages as being sent and write their attempts down, before anything is called.
 
 Many at once, in one transaction. What this decides of each message:
-QUEUED → SENDING, unless the pair must wait, the message is too old, or its template cannot be sent any more. Found
-SENDING: a worker was lost in the middle of the call, so it may have been sent → UNKNOWN. Anything else → left alone.
+QUEUED → SENDING, unless the account is lost by now, the pair must wait, the message is too old, or its template cannot
+be sent any more. Found SENDING: a worker was lost in the middle of the call, so it may have been sent → UNKNOWN.
+Anything else → left alone.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,10 @@ from hookline.domain.sending import PairPace
 from hookline.domain.template import Misfit
 from hookline.providers.templates import Templates
 from hookline.services import facts
+from hookline.services.sending_accounts import refusal_of
 from hookline.services.template_check import Wanted, misfits
-from hookline.store import attempts, outbox, paces, sends
+from hookline.store import accounts, attempts, outbox, paces, sends
+from hookline.store.accounts import AccountState
 from hookline.store.attempts import NewAttempt
 from hookline.store.jobs import Job
 from hookline.store.messages import Message
@@ -92,7 +95,8 @@ async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) 
         now = await paces.now(connection)
         rows = await sends.lock(connection, [(one.job.organization_id, one.message_id) for one in starts])
         keys = [_pair_key(rows[one.message_id]) for one in starts if one.pair is not None and one.message_id in rows]
-        work = _Work(now, expiry, await paces.lock_pairs(connection, keys) if keys else {})
+        pairs = await paces.lock_pairs(connection, keys) if keys else {}
+        work = _Work(now, expiry, pairs, await accounts.states(connection, _accounts_of(rows)))
         await work.check_templates(connection, starts, rows)
         results = [work.decide(one, rows.get(one.message_id)) for one in starts]
         await work.write(connection)
@@ -105,10 +109,13 @@ async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) 
 class _Work:
     """What one batch has decided so far."""
 
-    def __init__(self, now: datetime, expiry: timedelta, pairs: dict[PairKey, Pair]) -> None:
+    def __init__(
+        self, now: datetime, expiry: timedelta, pairs: dict[PairKey, Pair], states: dict[UUID, AccountState]
+    ) -> None:
         self._now = now
         self._expiry = expiry
         self._pairs = pairs
+        self._states = states
         self._used: dict[PairKey, Pair] = {}
         self._begun: list[tuple[Message, NewAttempt]] = []
         self._changed: list[Message] = []
@@ -145,6 +152,9 @@ class _Work:
             return PermanentFailure("the message does not say what is to be sent")
         if (stored.queued_at or row.created_at) + self._expiry < self._now:
             return self._fails(row, row.error_code or EXPIRED_CODE, f"{EXPIRED_TEXT} {row.error_text or ''}".strip())
+        state = self._states.get(row.connected_account_id)
+        if state is not None and (refusal := refusal_of(*state)) is not None:
+            return refusal
         if row.id in self._misfits:
             return self._fails(row, TemplateRefused.slug, self._misfits[row.id].text)
         wait = self._pair_wait(start, row)
@@ -216,6 +226,10 @@ async def _tried_at(connection: Connection, row: Message, now: datetime) -> date
     """When a message was last tried; now, if nobody wrote it down."""
     known = await attempts.of_message(connection, row.organization_id, row.id)
     return known[-1].started_at if known else now
+
+
+def _accounts_of(rows: dict[UUID, Message]) -> set[UUID]:
+    return {row.connected_account_id for row in rows.values()}
 
 
 def _pair_key(row: Message) -> PairKey:

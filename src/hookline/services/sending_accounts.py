@@ -73,10 +73,11 @@ class SendingAccounts:
     async def _read(self, organization_id: str, account_id: UUID) -> Ready:
         async with self._pool.acquire() as connection:
             row = await accounts.get(connection, organization_id, account_id)
-            if row is None or row.status is ConnectedAccountStatus.DISCONNECTED:
-                raise ProviderError(ErrorClass.PERMANENT, "account-disconnected", "the account is disconnected")
-            if row.status is ConnectedAccountStatus.ERROR:
-                raise ProviderError(ErrorClass.REAUTHORIZE, None, row.last_error or "connect the account again")
+            if row is None:
+                raise _gone()
+            refusal = refusal_of(row.status, row.last_error)
+            if refusal is not None:
+                raise refusal
             token = await self._access_token(connection, account_id, organization_id)
         account = SendingAccount(
             id=row.id,
@@ -86,3 +87,17 @@ class SendingAccounts:
             metadata=msgspec.json.decode(row.metadata),
         )
         return Ready(account, token)
+
+
+def refusal_of(status: ConnectedAccountStatus, last_error: str | None) -> ProviderError | None:
+    """Say why an account in this state cannot send, if it cannot."""
+    match status:
+        case ConnectedAccountStatus.DISCONNECTED:
+            return _gone()
+        case ConnectedAccountStatus.ERROR:
+            return ProviderError(ErrorClass.REAUTHORIZE, None, last_error or "connect the account again")
+    return None
+
+
+def _gone() -> ProviderError:
+    return ProviderError(ErrorClass.PERMANENT, "account-disconnected", "the account is disconnected")

@@ -124,6 +124,10 @@ class SimulatorClient:
         """Calls, refusals, calls over a limit, sends."""
         return self._object("GET", "counters")
 
+    def reset_counters(self) -> None:
+        """Count anew."""
+        self._ask("DELETE", "counters")
+
     def deliveries(self, **narrowed: Any) -> list[dict[str, Any]]:
         """The newest webhooks with their attempts."""
         found: list[dict[str, Any]] = self._ask("GET", f"deliveries?{urlencode(_camel(narrowed))}")

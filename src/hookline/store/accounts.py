@@ -57,6 +57,17 @@ async def get(connection: Connection, organization_id: str, account_id: UUID) ->
     return None if record is None else _account(record)
 
 
+AccountState = tuple[ConnectedAccountStatus, str | None]  # with the last error
+
+_STATES = "SELECT id, status, last_error FROM connected_accounts WHERE id = ANY ($1::uuid[])"
+
+
+async def states(connection: Connection, account_ids: Iterable[UUID]) -> dict[UUID, AccountState]:
+    """Read how accounts are, whosever they are."""
+    records = await connection.fetch(_STATES, list(account_ids))
+    return {record["id"]: (ConnectedAccountStatus(record["status"]), record["last_error"]) for record in records}
+
+
 _FIND = f"""
 SELECT {_COLUMNS} FROM connected_accounts
 WHERE organization_id = $1 AND provider = $2 AND external_account_id = $3 FOR UPDATE

@@ -14,7 +14,7 @@ from hookline.simulator.files import keep
 from hookline.simulator.simulator import Simulator
 from hookline.simulator.subscriptions import Destination
 
-_MOST_LISTED = 1000
+_MOST_LISTED = 10_000
 _LARGEST_BYTES = 64 * 1024 * 1024
 
 
