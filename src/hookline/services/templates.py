@@ -78,6 +78,12 @@ def _check_connected(account: ConnectedAccount) -> None:
         raise Conflict("the account is disconnected; connect it again")
 
 
+async def _tell_siblings(connection: Connection, account: ConnectedAccount) -> None:
+    """Have the other numbers of the same WABA read their templates again: they are the same ones."""
+    for sibling in await accounts.siblings(connection, account):
+        await enqueue_sync(connection, sibling, sibling.id)
+
+
 class _Called(msgspec.Struct, frozen=True):
     """What a call for an account needs. asked_at: the database's time before the call."""
 
@@ -124,6 +130,7 @@ class TemplateWriter:
         async with self._calling(found):
             made = await found.rules.client(self._http, self._platforms).create(found.named, found.token, new)
         async with organization_transaction(self._pool, self._organization_id) as connection:
+            await _tell_siblings(connection, found.account)
             return await keep_new(connection, found.account, made, found.asked_at)
 
     async def delete(self, account_id: UUID | None, named: str, language: str | None) -> Sequence[StoredTemplate]:
@@ -139,6 +146,7 @@ class TemplateWriter:
             await found.rules.client(self._http, self._platforms).delete(found.named, found.token, name, external_id)
         async with organization_transaction(self._pool, self._organization_id) as connection:
             await note_status(connection, found.account.id, name, language, DELETED)
+            await _tell_siblings(connection, found.account)
             rows = await templates.of_name(connection, found.account.id, name)
         return [row for row in rows if language in (None, row.language)]
 
