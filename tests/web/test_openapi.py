@@ -122,7 +122,7 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
     """The routes are these; whoever adds one adds it here."""
     assert sorted(f"{method.upper()} {path}" for path, method, _ in operations(document)) == [
         "DELETE /api/integrations/{accountId}/disconnect",
-        "DELETE /api/integrations/{accountId}/templates/{name}",
+        "DELETE /api/integrations/{accountId}/templates/{template}",
         "GET /api/capabilities",
         "GET /api/conversations",
         "GET /api/events",
@@ -130,6 +130,7 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "GET /api/integrations/connections/{state}",
         "GET /api/integrations/{accountId}/health",
         "GET /api/integrations/{accountId}/templates",
+        "GET /api/integrations/{accountId}/templates/{template}",
         "GET /api/integrations/{provider}/callback",
         "GET /api/jobs",
         "GET /api/jobs/pauses",

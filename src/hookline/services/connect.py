@@ -22,7 +22,7 @@ from hookline.domain.text import to_json
 from hookline.providers.accounts import AccountsClient, Candidate, Grant
 from hookline.providers.base import Provider
 from hookline.security.vault import Vault
-from hookline.services import account_jobs, facts, keys, sealed, tokens
+from hookline.services import account_jobs, facts, keys, sealed, template_news, tokens
 from hookline.services.platform_calls import told
 from hookline.store import accounts, outbox
 from hookline.store.accounts import ConnectedAccount
@@ -212,6 +212,8 @@ async def _open(
         account = await accounts.insert(connection, new_id(), owner, provider.name, *values)
     else:
         whole = {**msgspec.json.decode(known.metadata), **metadata}
+        if known.status is ConnectedAccountStatus.DISCONNECTED:
+            await template_news.begin_anew(connection, known.id, whole)
         wanted = display_name or known.display_name or platform_name
         account = await accounts.revive(connection, owner, known.id, wanted, to_json(whole), subscription)
     addresses = [(one.key, one.exclusive) for one in provider.addresses(external_id, whole)]

@@ -35,7 +35,8 @@ from hookline.services.send_call import Called, Caller
 from hookline.services.send_finish import Ending, finish
 from hookline.services.send_outcome import Attempted, words
 from hookline.services.sending_accounts import AccessToken, NoteRefusal, Ready, SendingAccounts
-from hookline.store import outbox, templates
+from hookline.services.template_news import note_status
+from hookline.store import outbox
 from hookline.store.jobs import Job
 from hookline.store.paces import account_key
 from hookline.store.pool import DATABASE_AWAY
@@ -195,8 +196,8 @@ class Deliver:
             return
         status = rules.status_after(error.code)
         if status is not None:
-            async with self._pool.acquire() as connection:
-                await templates.turn(connection, ready.account.id, template.name, template.language, status)
+            async with self._pool.acquire() as connection, connection.transaction():
+                await note_status(connection, ready.account.id, template.name, template.language, status)
 
     def _wait_of(self, called: Called, after: Consequence | None) -> Exception:
         """Give what the job is to raise: a wait, or an ordinary failure."""

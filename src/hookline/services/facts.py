@@ -14,6 +14,8 @@ message.media      {"messageId", "media": {…}}              a file of a messag
 account.connected, account.error, account.disconnected   {"account": …}
 account.alert      {"code", "text", "sentence", "errorClass", "until"}  the platform stopped the account, or nearly
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
+template.changed   {"template": …}                         new, or its status, text, category or quality is another
+template.deleted   {"template": …}                         the platform has it no more
 contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
 """
 
@@ -25,12 +27,14 @@ from hookline.domain.event import AccountItem, ContactItem, EditItem, Origin, Un
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
+from hookline.domain.template import DELETED
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.media import StoredMedia
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
+from hookline.store.templates import StoredTemplate
 from hookline.store.tokens import TokenInfo
 
 VERSION = 1
@@ -114,6 +118,13 @@ def account_notice(organization_id: str, account_id: UUID, item: AccountItem, at
     """The platform said something about an account."""
     data = {"kind": item.kind, "externalId": item.external_id, "metadata": item.metadata, "notice": item.data}
     return _fact(organization_id, account_id, "account.notice", at, data)
+
+
+def template_changed(row: StoredTemplate) -> Fact:
+    """A template is new, another than before, or gone."""
+    name = "template.deleted" if row.status == DELETED else "template.changed"
+    data = {"template": shapes.template(row)}
+    return _fact(row.organization_id, row.connected_account_id, name, row.updated_at, data)
 
 
 def contact_notice(organization_id: str, account_id: UUID, item: ContactItem, at: datetime) -> Fact:

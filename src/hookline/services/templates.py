@@ -15,6 +15,7 @@ import msgspec
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.capability import NotSupported
 from hookline.domain.errors import Conflict, NotFound
+from hookline.domain.ids import parse_id
 from hookline.domain.provider_error import OutcomeUnknown, ProviderError
 from hookline.domain.template import DELETED, NewTemplate
 from hookline.providers.accounts import AccountRef
@@ -25,7 +26,7 @@ from hookline.security.vault import Vault
 from hookline.services.platform_calls import told
 from hookline.services.refresh import ref_of
 from hookline.services.refusal import note_refusal
-from hookline.services.template_news import enqueue_sync, keep_new
+from hookline.services.template_news import enqueue_sync, keep_new, note_status
 from hookline.services.tokens import access_token
 from hookline.store import accounts, paces, templates
 from hookline.store.accounts import ConnectedAccount
@@ -53,6 +54,16 @@ async def find_account(
     return account, rules
 
 
+async def find_template(connection: Connection, account: ConnectedAccount, template_id: UUID | None) -> StoredTemplate:
+    """Find one template of an account by its id here. Raises: NotFound."""
+    row = None
+    if template_id is not None:
+        row = await templates.get(connection, account.organization_id, account.id, template_id)
+    if row is None:
+        raise NotFound("the account has no such template")
+    return row
+
+
 async def request_sync(
     connection: Connection, providers: Providers, organization_id: str, account_id: UUID | None
 ) -> Job:
@@ -65,6 +76,12 @@ async def request_sync(
 def _check_connected(account: ConnectedAccount) -> None:
     if account.status is ConnectedAccountStatus.DISCONNECTED:
         raise Conflict("the account is disconnected; connect it again")
+
+
+async def _tell_siblings(connection: Connection, account: ConnectedAccount) -> None:
+    """Have the other numbers of the same WABA read their templates again: they are the same ones."""
+    for sibling in await accounts.siblings(connection, account):
+        await enqueue_sync(connection, sibling, sibling.id)
 
 
 class _Called(msgspec.Struct, frozen=True):
@@ -113,21 +130,36 @@ class TemplateWriter:
         async with self._calling(found):
             made = await found.rules.client(self._http, self._platforms).create(found.named, found.token, new)
         async with organization_transaction(self._pool, self._organization_id) as connection:
+            await _tell_siblings(connection, found.account)
             return await keep_new(connection, found.account, made, found.asked_at)
 
-    async def delete(self, account_id: UUID | None, name: str, language: str | None) -> Sequence[StoredTemplate]:
+    async def delete(self, account_id: UUID | None, named: str, language: str | None) -> Sequence[StoredTemplate]:
         """Delete a template in all its languages, or in one; the rows that stand for what is gone.
 
-        One language can be deleted of a template that is known here; all of them, whatever is known.
+        named: its name, or our id of one language. One language can be deleted of a template that is known here; all
+        of them, whatever is known.
         """
         found = await self._begin(account_id)
+        name, language = await self._meant(found.account, named, language)
         external_id = None if language is None else await self._id_of(found.account, name, language)
         async with self._calling(found):
             await found.rules.client(self._http, self._platforms).delete(found.named, found.token, name, external_id)
         async with organization_transaction(self._pool, self._organization_id) as connection:
-            await templates.turn(connection, found.account.id, name, language, DELETED)
+            await note_status(connection, found.account.id, name, language, DELETED)
+            await _tell_siblings(connection, found.account)
             rows = await templates.of_name(connection, found.account.id, name)
         return [row for row in rows if language in (None, row.language)]
+
+    async def _meant(self, account: ConnectedAccount, named: str, language: str | None) -> tuple[str, str | None]:
+        """Give name and language. No template's name reads like an id."""
+        template_id = parse_id(named)
+        if template_id is None:
+            return named, language
+        async with organization_transaction(self._pool, self._organization_id) as connection:
+            row = await find_template(connection, account, template_id)
+        if language not in (None, row.language):
+            raise NotFound(f"this template is in {row.language}")
+        return row.name, row.language
 
     async def _id_of(self, account: ConnectedAccount, name: str, language: str) -> str:
         key = (account.id, name, language)

@@ -191,6 +191,18 @@ SELECT EXISTS (
 """
 
 
+_SIBLINGS = f"""
+SELECT {_COLUMNS} FROM connected_accounts
+WHERE organization_id = $1 AND subscription = $2 AND status <> 'DISCONNECTED' AND id <> $3 ORDER BY id
+"""  # noqa: S608
+
+
+async def siblings(connection: Connection, account: ConnectedAccount) -> list[ConnectedAccount]:
+    """List the organization's other live accounts that live by the same subscription."""
+    records = await connection.fetch(_SIBLINGS, account.organization_id, account.subscription, account.id)
+    return [_account(record) for record in records]
+
+
 async def shares_subscription(connection: Connection, account: ConnectedAccount) -> bool:
     """Say whether another live account, whoever's, lives by the same subscription (the worker's view)."""
     return bool(await connection.fetchval(_SHARED, account.subscription, account.id))

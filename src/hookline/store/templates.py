@@ -4,7 +4,7 @@ What is known of a template comes by lists of the platform, by its notices and b
 of a row is as of a moment, and nothing older changes it: so the order does not matter, nor whether it comes twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +39,11 @@ class StoredTemplate(msgspec.Struct, frozen=True, kw_only=True):
     synced_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def key(self) -> TemplateKey:
+        """What tells it from others."""
+        return self.connected_account_id, self.name, self.language
 
     @property
     def definition(self) -> Definition:
@@ -103,10 +108,27 @@ JOIN templates t ON t.connected_account_id = k.account AND t.name = k.name AND t
 """  # noqa: S608 - constants only, here and below
 
 
-async def find(connection: Connection, keys: Sequence[TemplateKey]) -> dict[TemplateKey, StoredTemplate]:
-    """Read templates by account, name and language."""
-    records = await connection.fetch(_FIND, *map(list, zip(*sorted(set(keys)), strict=True))) if keys else []
-    return {(row.connected_account_id, row.name, row.language): row for row in map(_template, records)}
+_LOCK = f"{_FIND} ORDER BY t.connected_account_id, t.name, t.language FOR UPDATE OF t"
+
+
+async def find(
+    connection: Connection, keys: Iterable[TemplateKey], *, lock: bool = False
+) -> dict[TemplateKey, StoredTemplate]:
+    """Read templates by account, name and language; lock: nobody else changes them until the transaction ends."""
+    columns = list(map(list, zip(*sorted(set(keys)), strict=True)))
+    records = await connection.fetch(_LOCK if lock else _FIND, *columns) if columns else []
+    return {row.key: row for row in map(_template, records)}
+
+
+_GET = f"SELECT {_COLUMNS} FROM templates WHERE organization_id = $1 AND id = $2 AND connected_account_id = $3"  # noqa: S608
+
+
+async def get(
+    connection: Connection, organization_id: str, account_id: UUID, template_id: UUID
+) -> StoredTemplate | None:
+    """Read one template of an account by its id here."""
+    record = await connection.fetchrow(_GET, organization_id, template_id, account_id)
+    return None if record is None else _template(record)
 
 
 _OF_NAME = f"SELECT {_COLUMNS} FROM templates WHERE connected_account_id = $1 AND name = $2 ORDER BY language"  # noqa: S608
@@ -178,12 +200,15 @@ _MISS = f"""
 UPDATE templates SET status = '{DELETED}', status_at = $3, updated_at = now()
 WHERE connected_account_id = $1 AND coalesce(synced_at, '-infinity') < $2
   AND status IS DISTINCT FROM '{DELETED}' AND status_at <= $3 AND created_at <= $3
+RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
-async def miss(connection: Connection, account_id: UUID, *, asked_at: datetime, as_of: datetime) -> None:
+async def miss(
+    connection: Connection, account_id: UUID, *, asked_at: datetime, as_of: datetime
+) -> list[StoredTemplate]:
     """Mark as DELETED what was not in the whole list that was asked for at `asked_at`, and is no news since `as_of`."""
-    await connection.execute(_MISS, account_id, asked_at, as_of)
+    return [_template(record) for record in await connection.fetch(_MISS, account_id, asked_at, as_of)]
 
 
 class Noted(msgspec.Struct, kw_only=True):
@@ -216,7 +241,7 @@ class Noted(msgspec.Struct, kw_only=True):
             self.components_at = at
 
 
-_NOTE = """
+_NOTE = f"""
 INSERT INTO templates AS t
     (id, organization_id, connected_account_id, name, language, external_id, status, rejected_reason, status_at,
      quality, quality_at, category, category_at, components_at)
@@ -244,27 +269,38 @@ ON CONFLICT (connected_account_id, name, language) DO UPDATE SET
     components = CASE WHEN excluded.components_at > t.components_at THEN NULL ELSE t.components END,
     components_at = greatest(t.components_at, excluded.components_at),
     updated_at = now()
-RETURNING connected_account_id, name, language, status, components IS NULL AS unread
-"""
+RETURNING {_COLUMNS}
+"""  # noqa: S608
 
 
-async def note(connection: Connection, noted: Mapping[TemplateKey, Noted]) -> set[UUID]:
-    """Write down what notices say; returns the accounts of templates of which nobody knows how they read."""
-    if not noted:
-        return set()
+async def note(connection: Connection, noted: Mapping[TemplateKey, Noted]) -> list[StoredTemplate]:
+    """Write down what notices say."""
     names = Noted.__struct_fields__
     rows = list(noted.values())
     columns = [[new_id() for _ in rows], *([getattr(one, name) for one in rows] for name in names)]
-    records = await connection.fetch(_NOTE, *columns)
-    return {one["connected_account_id"] for one in records if one["unread"] and one["status"] != DELETED}
+    return [_template(record) for record in await connection.fetch(_NOTE, *columns)]
 
 
-_TURN = """
+_TURN = f"""
 UPDATE templates SET status = $4, status_at = greatest(status_at, now()), updated_at = now()
 WHERE connected_account_id = $1 AND name = $2 AND ($3::text IS NULL OR language = $3) AND status IS DISTINCT FROM $4
-"""
+RETURNING {_COLUMNS}
+"""  # noqa: S608
 
 
-async def turn(connection: Connection, account_id: UUID, name: str, language: str | None, status: str) -> None:
-    """Give a template another status as of now, in all its languages or in one: the platform has just said so."""
-    await connection.execute(_TURN, account_id, name, language, status)
+async def turn(
+    connection: Connection, account_id: UUID, name: str, language: str | None, status: str
+) -> list[StoredTemplate]:
+    """Give a template another status as of now, in all its languages or in one; those that had another before."""
+    return [_template(record) for record in await connection.fetch(_TURN, account_id, name, language, status)]
+
+
+_DOUBT = f"""
+UPDATE templates SET status = NULL, rejected_reason = NULL, components = NULL, updated_at = now()
+WHERE connected_account_id = $1 AND status IS DISTINCT FROM '{DELETED}'
+"""  # noqa: S608
+
+
+async def doubt(connection: Connection, account_id: UUID) -> None:
+    """Hold an account's templates for not known: they may have changed while nobody told us."""
+    await connection.execute(_DOUBT, account_id)

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from hookline.domain.ids import parse_id
 from hookline.domain.template import DELETED, NewTemplate
 from hookline.services import shapes
-from hookline.services.templates import TemplateWriter, find_account, request_sync
+from hookline.services.templates import TemplateWriter, find_account, find_template, request_sync
 from hookline.store import templates
 from hookline.store.pool import organization_transaction
 from hookline.store.templates import Filter
@@ -120,8 +120,22 @@ async def create_template(accountId: str, request: Request, context: Context, ca
     return Json(shapes.template(made), 201)
 
 
+@router.get(
+    "/{template}",
+    summary="Get a template",
+    responses=answers(200, models.Template, examples.TEMPLATE, "The template", 404, 422),
+    response_class=Json,
+)
+async def get_template(accountId: str, template: str, context: Context, caller: Member) -> Json:
+    """Get one template in one language by its `id`, as it is known here; also one that is DELETED."""
+    async with organization_transaction(context.pool, caller.organization_id) as connection:
+        account, _ = await find_account(connection, context.providers, caller.organization_id, parse_id(accountId))
+        row = await find_template(connection, account, parse_id(template))
+    return Json(shapes.template(row))
+
+
 @router.delete(
-    "/{name}",
+    "/{template}",
     summary="Delete a template",
     responses=answers(
         200,
@@ -134,16 +148,16 @@ async def create_template(accountId: str, request: Request, context: Context, ca
 )
 async def delete_template(
     accountId: str,
-    name: str,
+    template: Text,
     context: Context,
     caller: Manager,
     query: Annotated[DeleteQuery, fastapi.Query()],
 ) -> Json:
-    """Delete a template at the platform: in all its languages, or in the one that is named.
+    """Delete a template at the platform: by its name in all languages, or in the one that is given; or one by its `id`.
 
     Needs the role OWNER, ADMIN or MANAGER. The platform keeps a name that was deleted for a while.
     """
-    gone = await _writer(context, caller).delete(parse_id(accountId), name, query.language)
+    gone = await _writer(context, caller).delete(parse_id(accountId), template, query.language)
     return Json({"items": [shapes.template(row) for row in gone], "nextCursor": None})
 
 
