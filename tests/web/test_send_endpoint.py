@@ -177,7 +177,7 @@ async def test_a_contact_of_the_generic_envelope_is_found(desk: Desk) -> None:
 
 async def test_marketing_does_not_reach_who_stopped_it(desk: Desk, owner: asyncpg.Connection) -> None:
     """A template that says that it is marketing is refused; another is not."""
-    await owner.execute("UPDATE conversations SET marketing_opted_out_at = now()")
+    await owner.execute("UPDATE contacts SET marketing_opted_out_at = now()")
     template = {"name": "offer", "language": "en"}
     answer = await desk.send({"type": "template", "template": {**template, "marketing": {}}})
     assert (answer.status, answer.problem) == (422, "opted-out")

@@ -30,6 +30,7 @@ class IntegrationJobType(StrEnum):
     BULK = "BULK"  # the rest of a retry, cancel or replay of many rows
     REFRESH_TOKEN = "REFRESH_TOKEN"  # noqa: S105 - a name
     DISCONNECT_ACCOUNT = "DISCONNECT_ACCOUNT"
+    FETCH_PROFILE = "FETCH_PROFILE"  # who somebody is, where webhooks tell only an id
 
 
 class Ended(Enum):

@@ -13,9 +13,12 @@ message.unsent     {"messageId", "externalId", "contact", "at"}
 account.connected, account.error, account.disconnected   {"account": …}
 account.alert      {"code", "text", "sentence", "errorClass", "until"}  the platform stopped the account, or nearly
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
+contact.created    {"contact": …}                          somebody who was not known
+contact.updated    {"contact": …, "mergedIds"?}            known otherwise now; mergedIds: contacts that it took in
 contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,6 +30,7 @@ from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
+from hookline.store.contacts import Contact
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
 from hookline.store.tokens import TokenInfo
@@ -40,17 +44,17 @@ _OF_ORIGIN = {
 }
 
 
-def message_added(row: Message) -> Fact:
+def message_added(row: Message, contact_name: str | None = None) -> Fact:
     """A message entered the log."""
     name = _OF_ORIGIN.get(row.origin, "message.received")
     if row.origin is Origin.LIVE and row.direction is MessageDirection.OUTBOUND:
         name = "message.echoed"
-    return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row)})
+    return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row, contact_name)})
 
 
-def message_queued(row: Message) -> Fact:
+def message_queued(row: Message, contact_name: str | None) -> Fact:
     """A message was accepted, to be sent."""
-    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row)})
+    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row, contact_name)})
 
 
 def message_undecided(row: Message, at: datetime) -> Fact:
@@ -105,6 +109,15 @@ def account_notice(organization_id: str, account_id: UUID, item: AccountItem, at
     """The platform said something about an account."""
     data = {"kind": item.kind, "externalId": item.external_id, "metadata": item.metadata, "notice": item.data}
     return _fact(organization_id, account_id, "account.notice", at, data)
+
+
+def contact_changed(row: Contact, *, is_new: bool, taken_in: Sequence[UUID] = ()) -> Fact:
+    """A person is new, or known otherwise than before; contacts that were taken in are gone."""
+    data: dict[str, Any] = {"contact": shapes.contact(row)}
+    if taken_in:
+        data["mergedIds"] = taken_in
+    name = "contact.created" if is_new else "contact.updated"
+    return _fact(row.organization_id, row.connected_account_id, name, row.updated_at, data)
 
 
 def contact_notice(organization_id: str, account_id: UUID, item: ContactItem, at: datetime) -> Fact:

@@ -155,6 +155,11 @@ class Claim(msgspec.Struct, frozen=True):
     organization_id: str
     contact_id: UUID
 
+    @property
+    def key(self) -> Key:
+        """The account, and the id."""
+        return self.connected_account_id, self.external_id
+
 
 # Whoever adds the same id at the same time is waited for; then it is theirs.
 _CLAIM = """
@@ -167,7 +172,7 @@ RETURNING connected_account_id, external_id
 
 async def claim_ids(connection: Connection, claims: Iterable[Claim]) -> set[Key]:
     """Add ids that are not there yet; gives those that were added. In one order: two batches never wait in a circle."""
-    ordered = sorted(claims, key=lambda one: (one.connected_account_id, one.external_id))
+    ordered = sorted(claims, key=lambda one: one.key)
     if not ordered:
         return set()
     records = await connection.fetch(_CLAIM, *columns(ordered, Claim.__struct_fields__))
@@ -267,6 +272,15 @@ async def delete(connection: Connection, contacts: Sequence[Contact]) -> None:
     """Delete locked contacts, whose ids name others by now."""
     if contacts:
         await connection.execute(_DELETE, [one.organization_id for one in contacts], [one.id for one in contacts])
+
+
+_GET = f"SELECT {COLUMNS} FROM contacts WHERE organization_id = $1 AND id = $2"  # noqa: S608
+
+
+async def get(connection: Connection, organization_id: str, contact_id: UUID) -> Contact | None:
+    """Read one contact of an organization."""
+    record = await connection.fetchrow(_GET, organization_id, contact_id)
+    return None if record is None else contact_from(record)
 
 
 _FIND = """

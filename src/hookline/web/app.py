@@ -37,6 +37,7 @@ from hookline.store.pool import DATABASE_AWAY
 from hookline.web import (
     capabilities,
     consent,
+    contacts,
     conversations,
     docs,
     events,
@@ -77,7 +78,7 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 RESOURCES: Final = (
-    *(integrations, templates, messages, sends, conversations, capabilities),
+    *(integrations, templates, messages, sends, conversations, contacts, capabilities),
     *(webhook_events, jobs, events, health, docs),
 )
 
@@ -109,6 +110,7 @@ def create_api(context: ApiContext) -> FastAPI:
         messages,
         sends,
         conversations,
+        contacts,
         capabilities,
         webhook_events,
         jobs,

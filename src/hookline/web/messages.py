@@ -1,6 +1,8 @@
 """/api/messages: the log of everything said, in and out. What is to be said is taken in web/sends.py."""
 
+from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 import fastapi
 from fastapi import APIRouter
@@ -10,9 +12,9 @@ from hookline.domain.errors import NotFound
 from hookline.domain.ids import parse_id, stored_external_id
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.services import shapes
-from hookline.store import messages
-from hookline.store.messages import Filter
-from hookline.store.pool import organization_transaction
+from hookline.store import contact_lists, messages
+from hookline.store.messages import Filter, Message
+from hookline.store.pool import Connection, organization_transaction
 from hookline.web import examples, models
 from hookline.web.answers import Json, page
 from hookline.web.caller import Context, Member
@@ -53,7 +55,15 @@ async def list_messages(context: Context, caller: Member, query: Annotated[Messa
             rows = await messages.search_page(
                 connection, organization_id, query.q, chosen, before=query.cursor, limit=wanted
             )
-    return page(rows, query.limit, shapes.message, lambda row: row.id)
+        named = await names_of(connection, organization_id, rows)
+    return page(rows, query.limit, lambda row: shapes.message(row, named.get(row.id)), lambda row: row.id)
+
+
+async def names_of(connection: Connection, organization_id: str, rows: Sequence[Message]) -> dict[UUID, str | None]:
+    """Name the people of messages, as they are known now."""
+    keys = {row.id: (row.connected_account_id, row.contact) for row in rows if row.contact is not None}
+    known = await contact_lists.names(connection, organization_id, keys.values())
+    return {message_id: known.get(key) for message_id, key in keys.items()}
 
 
 def _filter(query: MessageQuery) -> Filter:
@@ -83,6 +93,7 @@ async def read_message(messageId: str, context: Context, caller: Member) -> Json
     if message_id is not None:
         async with organization_transaction(context.pool, caller.organization_id) as connection:
             row = await messages.get(connection, caller.organization_id, message_id)
+            named = {} if row is None else await names_of(connection, caller.organization_id, [row])
     if row is None:
         raise NotFound("there is no such message in this organization")
-    return Json(shapes.message(row))
+    return Json(shapes.message(row, named.get(row.id)))

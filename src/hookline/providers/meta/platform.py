@@ -21,6 +21,7 @@ class EntryPlatform(ABC):
 
     object_name: str
     templates: Templates | None = None
+    tells_profiles = True
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
         """Say whether the header was made over `body` with one of `secrets`."""

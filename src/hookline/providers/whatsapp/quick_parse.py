@@ -89,7 +89,9 @@ def parse(payload: str) -> Item | None:
     value = _sole_value(payload)
     if value is None or len(value.messages) + len(value.statuses) != 1:
         return None
-    return status_item(value.statuses[0], 0) if value.statuses else _text(value.messages[0], value)
+    if value.statuses:
+        return None if value.contacts else status_item(value.statuses[0], 0, {})
+    return _text(value.messages[0], value)
 
 
 def _sole_value(payload: str) -> _Value | None:

@@ -37,6 +37,7 @@ class WhatsApp:
     name = IntegrationProvider.WHATSAPP
     sender: Sender = WhatsAppSender()
     templates: Templates | None = WhatsAppTemplates()
+    tells_profiles = False
     secret_settings = ("META_APP_SECRETS",)
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
