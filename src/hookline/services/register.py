@@ -238,7 +238,7 @@ class Register:
             self._save_name(contact, said)
         else:
             self._set(contact, "named_at", {name: getattr(said.contact, name) for name in _NAMES}, said.at)
-        # Of several ids only those count that name this person.
+        # Of several ids only those count that name this person, and that they have not given up.
         mine = {name: self._mine(contact, getattr(said.contact, name)) for name in _IDS}
         former = contact.phone
         if self._set(contact, "identified_at", mine, said.at) and former not in (None, contact.phone):
@@ -250,7 +250,8 @@ class Register:
 
     def _mine(self, contact: Contact, external_id: str | None) -> str | None:
         known = self._ids.get((contact.connected_account_id, external_id or ""))
-        return external_id if known is not None and known.contact_id == contact.id else None
+        is_theirs = known is not None and known.contact_id == contact.id and known.former_at is None
+        return external_id if is_theirs else None
 
     def _set(self, contact: Contact, moment: str, said: Mapping[str, str | None], at: datetime) -> bool:
         """Take over what is said as of `at`: where something newer is known, only what was not."""
