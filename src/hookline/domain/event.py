@@ -132,7 +132,8 @@ class MessageItem(Item, frozen=True, kw_only=True, tag_field="item", tag="messag
 class StatusItem(Item, frozen=True, kw_only=True, tag_field="item", tag="status"):
     """A delivery status of one outbound message, named by `external_id`.
 
-    contact: what it says of the recipient. covers_earlier: what was sent to the same person before it has reached the status as well.
+    contact: what it says of the recipient.
+    covers_earlier: what was sent to the same person before it has reached the status as well.
     """
 
     external_id: str

@@ -311,11 +311,6 @@ def _template_changes(
     ]
 
 
-def _said_of(item: Item) -> Contact:
-    """What a message says of the person on the other side."""
-    return item.contact if isinstance(item, MessageItem) else _NOBODY
-
-
 def _echoes(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, MessageItem]]:
     return [
         (one.event, one.item) for one in entries if isinstance(one.item, MessageItem) and one.item.origin is Origin.ECHO
