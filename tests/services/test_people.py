@@ -253,12 +253,14 @@ async def test_who_comments_in_public_is_not_asked_for(desk: Desk) -> None:
 async def test_replaying_an_event_brings_nobody_back(desk: Desk) -> None:
     """Who was deleted stays so, until they write again."""
     await desk.connect()
-    await desk.take_in(says(text_message("1"), wa_id=ANN, name="Ann"))
+    await desk.take_in(says(text_message("1"), wa_id=ANN, name="Ann", user_id=USER))
     row = await only(desk)
+    account = row["connected_account_id"]
     async with desk.pool.acquire() as connection, connection.transaction():
-        gone = await contacts.forget(connection, "org-2", row["id"])
-        assert gone == []
-        assert await contacts.forget(connection, "org-1", row["id"]) == [ANN]
+        assert await contacts.all_ids(connection, "org-2", account, [USER]) == []
+        assert await contacts.forget(connection, "org-2", account, [USER]) == 0
+        assert await contacts.all_ids(connection, "org-1", account, [USER]) == [ANN, USER]
+        assert await contacts.forget(connection, "org-1", account, [USER]) == 1
     assert await ids(desk) == {}
     await desk.pool.execute(
         "UPDATE integration_jobs SET status = 'PENDING', lane = lane WHERE job_type = 'PROCESS_WEBHOOK'"

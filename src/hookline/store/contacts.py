@@ -283,31 +283,40 @@ async def get(connection: Connection, organization_id: str, contact_id: UUID) ->
     return None if record is None else contact_from(record)
 
 
-_FIND = """
-SELECT c.id FROM contact_ids i JOIN contacts c ON c.organization_id = i.organization_id AND c.id = i.contact_id
-WHERE i.connected_account_id = $1 AND i.external_id = $2 AND i.organization_id = $3
+_ALL_IDS = """
+SELECT DISTINCT others.external_id
+FROM contact_ids i JOIN contact_ids others ON others.contact_id = i.contact_id
+WHERE i.connected_account_id = $1 AND i.external_id = ANY ($2::text[]) AND i.organization_id = $3
 """
 
 
-async def find(connection: Connection, organization_id: str, account_id: UUID, external_id: str) -> UUID | None:
-    """Find whom an id names."""
-    found: UUID | None = await connection.fetchval(_FIND, account_id, external_id, organization_id)
-    return found
+async def all_ids(
+    connection: Connection, organization_id: str, account_id: UUID, external_ids: Sequence[str]
+) -> list[str]:
+    """List all the ids of whoever is named by some of them: messages and conversations name a person by any."""
+    records = await connection.fetch(_ALL_IDS, account_id, list(external_ids), organization_id)
+    return sorted(record[0] for record in records)
 
 
+# The contacts first, in order, as everybody locks them.
 _FORGET = """
-WITH gone AS (
-    DELETE FROM contacts WHERE organization_id = $1 AND id = $2 RETURNING id
+WITH named AS MATERIALIZED (
+    SELECT c.id FROM contacts c
+    WHERE c.organization_id = $3 AND c.id IN (
+        SELECT contact_id FROM contact_ids WHERE connected_account_id = $1 AND external_id = ANY ($2::text[]))
+    ORDER BY c.id FOR UPDATE
+), gone AS (
+    DELETE FROM contacts c USING named WHERE c.organization_id = $3 AND c.id = named.id RETURNING c.id
 ), ids AS (
-    DELETE FROM contact_ids i USING gone WHERE i.contact_id = gone.id RETURNING i.external_id
+    DELETE FROM contact_ids i USING named WHERE i.contact_id = named.id
 )
-SELECT external_id FROM ids
+SELECT count(*) FROM gone
 """
 
 
-async def forget(connection: Connection, organization_id: str, contact_id: UUID) -> list[str]:
-    """Delete a contact and all its ids; gives the ids, by which messages and conversations may still name the person.
+async def forget(connection: Connection, organization_id: str, account_id: UUID, external_ids: Sequence[str]) -> int:
+    """Delete the contacts that are named by these ids, with all their ids; gives how many contacts that were.
 
-    Empty if there is no such contact.
+    What else names the person is found by `all_ids`, which is asked before.
     """
-    return [record[0] for record in await connection.fetch(_FORGET, organization_id, contact_id)]
+    return int(await connection.fetchval(_FORGET, account_id, list(external_ids), organization_id))
