@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     send_expiry_hours: int = Field(
         72, gt=0, description="hours after which a message that could not be sent is not sent any more"
     )
+    profile_refresh_days: int = Field(
+        30,
+        ge=0,
+        le=MAX_DAYS,
+        description="days after which somebody's profile is fetched again when they write; 0: never",
+    )
     retain_jobs_days: int = Field(
         7, ge=0, le=MAX_DAYS, description="days for which jobs that are done are kept; 0: for ever"
     )

@@ -1,9 +1,11 @@
 """The migration runner, with revisions made for the purpose and with the real ones."""
 
 import asyncio
+import shutil
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -221,3 +223,32 @@ def test_file_names_tell_the_revisions() -> None:
     known = module._known(module.MIGRATIONS)
     assert [script.revision for script in reversed(scripts)] == known
     assert [script.down_revision for script in reversed(scripts)] == [None, *known[:-1]]
+
+
+async def test_conversations_from_before_there_were_contacts(url: str, tmp_path: Path) -> None:
+    """Whoever had been talked to is a contact afterwards, with name and wish, found by the same id."""
+    earlier = tmp_path / "earlier"
+    shutil.copytree(module.MIGRATIONS, earlier)
+    for path in (earlier / "versions").glob("*.py"):
+        if path.name >= "0009":
+            path.unlink()
+    await migrate(url, log=ignore, migrations=earlier)
+    connection = await asyncpg.connect(url)
+    insert = (
+        "INSERT INTO conversations (id, organization_id, connected_account_id, provider, contact, name,"
+        " marketing_opted_out_at) VALUES (gen_random_uuid(), 'org-1', gen_random_uuid(), $1, $2, $3, $4)"
+    )
+    await connection.execute(insert, "WHATSAPP", "1650", "Ann", datetime.now(UTC))
+    await connection.execute(insert, "FACEBOOK", "7", None, None)
+    await migrate(url, log=ignore)
+    rows = await connection.fetch(
+        "SELECT c.external_id, c.phone, c.name, c.marketing_opted_out_at IS NOT NULL, c.profile_due_at IS NOT NULL,"
+        " i.external_id FROM contacts c JOIN contact_ids i ON i.contact_id = c.id"
+        " JOIN conversations t ON t.connected_account_id = i.connected_account_id AND t.contact = i.external_id"
+        " ORDER BY c.external_id"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("1650", "1650", "Ann", True, False, "1650"),
+        ("7", None, None, False, True, "7"),
+    ]

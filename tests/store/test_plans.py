@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookline.store import events, held, intake, messages
+from hookline.store import contacts, events, held, intake, messages
 from hookline.store.pool import open_pool
 
 # Statement, the types of its arguments, and by which index it finds the rows of which table.
@@ -21,6 +21,14 @@ STATEMENTS = {
         "uuid[], text[], timestamptz[], text[]",
         {"messages": "messages_conversation"},
     ),
+    "people met": (
+        contacts._MEET,
+        ", ".join(["text"] * 8),
+        {"contact_ids": "contact_ids_pkey", "contacts": "contacts_pkey"},
+    ),
+    "people read": (contacts._READ, "text, text, text", {"contact_ids": "contact_ids_pkey"}),
+    "people locked": (contacts._LOCK, "text[], uuid[]", {"contacts": "contacts_pkey"}),
+    "people's ids": (contacts._OF_CONTACTS, "uuid[]", {"contact_ids": "contact_ids_contact"}),
     "events read": (events._READ, "text, text, text", {"webhook_events": "webhook_events_list"}),
     "events finished": (events._FINISH, ", ".join(["text"] * 6), {"webhook_events": "webhook_events_list"}),
     "routes": (intake._INGEST, ", ".join(["text"] * 9 + ["bytea[]"]), {"account_routes": "account_routes_pkey"}),

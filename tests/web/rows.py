@@ -92,6 +92,21 @@ class Rows:
         }
         return await self._add("conversations", organization_id=organization, **given | values)
 
+    async def contact(self, organization: str = "org-1", **values: Any) -> UUID:
+        """Add a contact, and the ids by which it is known."""
+        given = {"connected_account_id": new_id(), "provider": "WHATSAPP", "external_id": "16505551234"} | values
+        contact = await self._add("contacts", organization_id=organization, **given)
+        for external_id in {given["external_id"], given.get("phone"), given.get("user_id")} - {None}:
+            await self.connection.execute(
+                "INSERT INTO contact_ids (connected_account_id, external_id, organization_id, contact_id)"
+                " VALUES ($1, $2, $3, $4)",
+                given["connected_account_id"],
+                external_id,
+                organization,
+                contact,
+            )
+        return contact
+
     async def fact(self, organization: str = "org-1", **values: Any) -> UUID:
         """Add a fact, in a transaction of its own unless one is open."""
         given = {"type": "message.received", "occurred_at": datetime.now(UTC), "data": "{}"}

@@ -124,6 +124,8 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "DELETE /api/integrations/{accountId}/disconnect",
         "DELETE /api/integrations/{accountId}/templates/{template}",
         "GET /api/capabilities",
+        "GET /api/contacts",
+        "GET /api/contacts/{contactId}",
         "GET /api/conversations",
         "GET /api/events",
         "GET /api/integrations",

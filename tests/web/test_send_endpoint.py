@@ -175,9 +175,11 @@ async def test_a_contact_of_the_generic_envelope_is_found(desk: Desk) -> None:
     assert (answer.status, answer.json["contact"]) == (202, "+4917012345")
 
 
-async def test_marketing_does_not_reach_who_stopped_it(desk: Desk, owner: asyncpg.Connection) -> None:
+async def test_marketing_does_not_reach_who_stopped_it(desk: Desk) -> None:
     """A template that says that it is marketing is refused; another is not."""
-    await owner.execute("UPDATE conversations SET marketing_opted_out_at = now()")
+    await desk.rows.contact(
+        connected_account_id=desk.account, external_id=CONTACT, marketing_opted_out_at=datetime.now(UTC)
+    )
     template = {"name": "offer", "language": "en"}
     answer = await desk.send({"type": "template", "template": {**template, "marketing": {}}})
     assert (answer.status, answer.problem) == (422, "opted-out")

@@ -50,6 +50,7 @@ async def readable(api_pool: asyncpg.Pool, owner: asyncpg.Connection) -> list[st
         await rows.event(organization)
         await rows.job(organization)
         await rows.message(organization, connected_account_id=account_id)
+        await rows.contact(organization, connected_account_id=account_id)
         await rows.fact(organization)
         await owner.execute(
             "INSERT INTO account_routes (provider, address, connected_account_id, organization_id, exclusive, live)"
@@ -99,7 +100,8 @@ async def test_with_an_organization_there_is_only_its_own(api_pool: asyncpg.Pool
         for table in readable:
             found = await connection.fetch(f"SELECT DISTINCT organization_id FROM {table}")
             assert {row[0] for row in found} <= {"org-1"}, table
-        for table in ("connected_accounts", "webhook_events", "integration_jobs", "messages", "outbox"):
+        found_in = ("connected_accounts", "webhook_events", "integration_jobs", "messages", "contacts", "outbox")
+        for table in (*found_in, "contact_ids"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table
 
 

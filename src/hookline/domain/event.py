@@ -132,6 +132,7 @@ class MessageItem(Item, frozen=True, kw_only=True, tag_field="item", tag="messag
 class StatusItem(Item, frozen=True, kw_only=True, tag_field="item", tag="status"):
     """A delivery status of one outbound message, named by `external_id`.
 
+    contact: what it says of the recipient.
     covers_earlier: what was sent to the same person before it has reached the status as well.
     """
 
@@ -142,6 +143,7 @@ class StatusItem(Item, frozen=True, kw_only=True, tag_field="item", tag="status"
     error_code: str | None = None
     error_text: str | None = None
     meta: dict[str, Any] = {}
+    contact: Contact = Contact()
 
 
 class WatermarkItem(Item, frozen=True, kw_only=True, tag_field="item", tag="watermark"):

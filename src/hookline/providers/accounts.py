@@ -74,6 +74,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     subscribed: bool = True
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """Who somebody is, as far as the platform says. `picture_url` expires."""
+
+    name: str | None = None
+    username: str | None = None
+    picture_url: str | None = None
+
+
 class AccountsClient(Protocol):
     """A provider's accounts, over the network. A client is cheap: make one where it is needed.
 
@@ -124,6 +132,13 @@ class AccountsClient(Protocol):
 
     async def describe(self, account: AccountRef, credentials: Credentials) -> Description:
         """Read what the platform says of an account."""
+        ...
+
+    async def profile(self, account: AccountRef, credentials: Credentials, person_id: str) -> Profile:
+        """Ask who somebody is, to the account. Only where `Provider.tells_profiles`.
+
+        Raises: ProviderError of class RECIPIENT, if the platform does not say.
+        """
         ...
 
     async def subscribe(self, account: AccountRef, credentials: Credentials) -> None:

@@ -70,6 +70,11 @@ class Provider(Protocol):
         """What it says of message templates; None if it has none."""
         ...
 
+    @property
+    def tells_profiles(self) -> bool:
+        """Whether its webhooks leave out who somebody is, and its accounts' client can ask."""
+        ...
+
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:
         """List the addresses to which an account with this id and metadata answers."""
         ...

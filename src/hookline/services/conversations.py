@@ -5,15 +5,14 @@ What opens the window is each platform's policy; history never does.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from hookline.domain.event import Contact, ContactItem, Origin
+from hookline.domain.event import ContactItem, Origin
 from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageType
 from hookline.providers import PROVIDERS
 from hookline.store import conversations
-from hookline.store.conversations import Happened, Preference
+from hookline.store.conversations import Happened
 from hookline.store.events import StoredEvent
 from hookline.store.messages import Message
 from hookline.store.pool import Connection
@@ -24,13 +23,13 @@ _OUTSIDE = frozenset({MessageType.COMMENT})  # said in public, not in the conver
 _Key = tuple[UUID, str]
 
 
-async def note_messages(connection: Connection, added: Iterable[tuple[Message, Contact]]) -> None:
-    """Bring the conversations of new messages up to date, with what is known of the people."""
+async def note_messages(connection: Connection, added: Iterable[Message]) -> None:
+    """Bring the conversations of new messages up to date."""
     found: dict[_Key, Happened] = {}
     now = datetime.now(UTC)
-    for row, person in added:
+    for row in added:
         if row.contact is not None and row.type not in _OUTSIDE:
-            _add(_of(found, row, row.contact), row, person, min(row.sent_at or row.created_at, now))
+            _add(_of(found, row, row.contact), row, min(row.sent_at or row.created_at, now))
     await conversations.note(connection, list(found.values()))
 
 
@@ -47,8 +46,7 @@ def _of(found: dict[_Key, Happened], row: Message, contact: str) -> Happened:
     return found[key]
 
 
-def _add(happened: Happened, row: Message, person: Contact, at: datetime) -> None:
-    happened.name = person.name or happened.name
+def _add(happened: Happened, row: Message, at: datetime) -> None:
     if happened.last_message_at is None or at >= happened.last_message_at:
         happened.last_message_at, happened.last_message_id = at, row.id
     if row.direction is not MessageDirection.INBOUND or row.origin is not Origin.LIVE:
@@ -65,19 +63,22 @@ def _add(happened: Happened, row: Message, person: Contact, at: datetime) -> Non
 
 
 async def note_people(connection: Connection, notices: Iterable[tuple[StoredEvent, ContactItem]]) -> None:
-    """Keep what notices say of people: that they want no marketing, or did what opens the window."""
+    """Note that people did what opens the window. A preference begins a conversation: sending meets it."""
     for event, item in notices:
         contact = item.contact.external_id
         if contact is None:
             continue
-        at = item.at or event.received_at
-        if item.kind == "preference":
-            await _prefer(connection, event, contact, item.data, at)
-        elif item.kind in PROVIDERS[event.provider].sender.policy.opened_by_notices:
-            await conversations.note(connection, [_sign_of_life(event, contact, at)])
+        if item.kind in PROVIDERS[event.provider].sender.policy.opened_by_notices:
+            at = item.at or event.received_at
+            window_until = at + PROVIDERS[event.provider].sender.policy.window
+            await conversations.note(connection, [_noticed(event, contact, at, window_until)])
+        elif item.kind == "preference":
+            await conversations.note(connection, [_noticed(event, contact)])
 
 
-def _sign_of_life(event: StoredEvent, contact: str, at: datetime) -> Happened:
+def _noticed(
+    event: StoredEvent, contact: str, at: datetime | None = None, window_until: datetime | None = None
+) -> Happened:
     return Happened(
         id=new_id(),
         organization_id=event.organization_id,
@@ -85,22 +86,5 @@ def _sign_of_life(event: StoredEvent, contact: str, at: datetime) -> Happened:
         provider=event.provider,
         contact=contact,
         last_inbound_at=at,
-        window_until=at + PROVIDERS[event.provider].sender.policy.window,
+        window_until=window_until,
     )
-
-
-async def _prefer(connection: Connection, event: StoredEvent, contact: str, data: Any, at: datetime) -> None:
-    """Keep `{category: "marketing_messages", value: stop|resume|signup}`. Source: protocol reference 2.4."""
-    if not isinstance(data, dict) or data.get("category", "marketing_messages") != "marketing_messages":
-        return
-    stopped = data.get("value") == "stop"
-    preference = Preference(
-        id=new_id(),
-        organization_id=event.organization_id,
-        connected_account_id=event.connected_account_id,
-        provider=event.provider,
-        contact=contact,
-        opted_out_at=at if stopped else None,
-        at=at,
-    )
-    await conversations.prefer(connection, preference)

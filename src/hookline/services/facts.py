@@ -16,9 +16,12 @@ account.alert      {"code", "text", "sentence", "errorClass", "until"}  the plat
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
 template.changed   {"template": …}                         new, or its status, text, category or quality is another
 template.deleted   {"template": …}                         the platform has it no more
+contact.created    {"contact": …}                          somebody who was not known
+contact.updated    {"contact": …, "mergedIds"?}            known otherwise now; mergedIds: contacts that it took in
 contact.notice     {"kind", "contact": {…}, "notice": the platform's words}
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +34,7 @@ from hookline.domain.template import DELETED
 from hookline.domain.text import to_json
 from hookline.services import shapes
 from hookline.store.accounts import ConnectedAccount
+from hookline.store.contacts import Contact
 from hookline.store.media import StoredMedia
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
@@ -46,17 +50,17 @@ _OF_ORIGIN = {
 }
 
 
-def message_added(row: Message) -> Fact:
+def message_added(row: Message, contact_name: str | None = None) -> Fact:
     """A message entered the log."""
     name = _OF_ORIGIN.get(row.origin, "message.received")
     if row.origin is Origin.LIVE and row.direction is MessageDirection.OUTBOUND:
         name = "message.echoed"
-    return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row)})
+    return _of_message(row, name, row.sent_at or row.created_at, {"message": shapes.message(row, contact_name)})
 
 
-def message_queued(row: Message) -> Fact:
+def message_queued(row: Message, contact_name: str | None) -> Fact:
     """A message was accepted, to be sent."""
-    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row)})
+    return _of_message(row, "message.queued", row.created_at, {"message": shapes.message(row, contact_name)})
 
 
 def message_undecided(row: Message, at: datetime) -> Fact:
@@ -124,6 +128,15 @@ def template_changed(row: StoredTemplate) -> Fact:
     """A template is new, another than before, or gone."""
     name = "template.deleted" if row.status == DELETED else "template.changed"
     data = {"template": shapes.template(row)}
+    return _fact(row.organization_id, row.connected_account_id, name, row.updated_at, data)
+
+
+def contact_changed(row: Contact, *, is_new: bool, taken_in: Sequence[UUID] = ()) -> Fact:
+    """A person is new, or known otherwise than before; contacts that were taken in are gone."""
+    data: dict[str, Any] = {"contact": shapes.contact(row)}
+    if taken_in:
+        data["mergedIds"] = taken_in
+    name = "contact.created" if is_new else "contact.updated"
     return _fact(row.organization_id, row.connected_account_id, name, row.updated_at, data)
 
 

@@ -13,7 +13,6 @@ import msgspec
 
 from hookline.domain.event import (
     AccountItem,
-    Contact,
     ContactItem,
     EditItem,
     Item,
@@ -31,7 +30,16 @@ from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.template import TemplateChange
 from hookline.domain.text import to_json
-from hookline.services import conversations, facts, inbound_media, marks, reconcile, send_failures, template_news
+from hookline.services import (
+    conversations,
+    facts,
+    inbound_media,
+    marks,
+    people,
+    reconcile,
+    send_failures,
+    template_news,
+)
 from hookline.services.change import Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
 from hookline.services.inbound_media import Providers
@@ -46,7 +54,6 @@ from hookline.store.pool import Connection
 
 Kind = TypeVar("Kind", bound=Item)
 
-_NOBODY = Contact()
 _NOTICES = (AccountItem, ContactItem)
 _held_decoder = msgspec.json.Decoder(StatusItem | EditItem | UnsendItem | MessageItem)
 
@@ -94,11 +101,12 @@ async def record(connection: Connection, providers: Providers, batch: Sequence[P
     ]
     for order, entry in enumerate(entries):
         entry.order = order
+    await _recognize(connection, entries)
+    await recording.meet_people([entry for entry in entries if not entry.known])
     await recording.add_messages(_of(entries, MessageItem))
     await recording.change_messages(entries)
     await inbound_media.note(connection, providers, recording.with_files())
     await recording.move_watermarks(_of(entries, WatermarkItem))
-    await _recognize(connection, entries)
     await recording.note_accounts(_of(entries, AccountItem))
     recording.note_the_rest(entries)
     await conversations.note_people(connection, _notices(entries))
@@ -141,6 +149,13 @@ class _Recording:
         self.late: list[Fact] = []
         self.failures: dict[UUID, tuple[Message, ProviderError]] = {}
         self.implied: list[Mark] = []
+        self.people = people.NOBODY
+
+    async def meet_people(self, entries: Sequence[_Entry]) -> None:
+        """Record what is said of people; who they are is told before what they did."""
+        self.people = await people.record(self.connection, [(entry.event, entry.item) for entry in entries])
+        for place, told in self.people.facts.items():
+            entries[place].facts += told
 
     async def add_messages(self, entries: Sequence[tuple[_Entry, MessageItem]]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
@@ -154,12 +169,10 @@ class _Recording:
         self.added = await messages.insert(
             self.connection, {key: entry.row for key, entry in first.items() if entry.row}
         )
-        await conversations.note_messages(
-            self.connection, [(row, _said_of(first[key].item)) for key, row in self.added.items()]
-        )
+        await conversations.note_messages(self.connection, self.added.values())
         for key, row in self.added.items():
             first[key].message_id = row.id
-            first[key].facts.append(facts.message_added(row))
+            first[key].facts.append(facts.message_added(row, self.people.name_of(row, first[key].item)))
         for entry, _ in entries:
             if entry.message_id is None:
                 entry.outcome = Outcome.DUPLICATE
@@ -315,11 +328,6 @@ def _template_changes(
     ]
 
 
-def _said_of(item: Item) -> Contact:
-    """What a message says of the person on the other side."""
-    return item.contact if isinstance(item, MessageItem) else _NOBODY
-
-
 def _echoes(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, MessageItem]]:
     return [
         (one.event, one.item) for one in entries if isinstance(one.item, MessageItem) and one.item.origin is Origin.ECHO
@@ -387,13 +395,10 @@ def _fact(row: Message, item: Change, now: datetime) -> Fact:
 
 
 def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
-    """Make the log's row of a message. What is known of the person goes with it until there is a better place."""
+    """Make the log's row of a message."""
     event = entry.event
     inbound = item.direction is MessageDirection.INBOUND
     status = item.status or (MessageStatus.RECEIVED if inbound else MessageStatus.SENT)
-    meta = item.meta
-    if item.contact != _NOBODY:
-        meta = {**meta, "contact": item.contact}
     return Message(
         id=new_id(),
         organization_id=event.organization_id,
@@ -414,7 +419,7 @@ def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
         error_text=item.error_text,
         reply_to=item.reply_to,
         media=to_json(item.media) if item.media else None,
-        meta_json=to_json(meta) if meta else None,
+        meta_json=to_json(item.meta) if item.meta else None,
         webhook_event_id=event.id,
         created_at=now,
         updated_at=now,

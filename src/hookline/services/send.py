@@ -153,7 +153,9 @@ async def _queue(draft: _Draft, key: str | None) -> Message:
             raise KeyReused("this Idempotency-Key was used at the same moment; try again")
         return known
     await _enqueue(draft, {"messageId": row.id, "type": draft.said.type})
-    await outbox.add(draft.connection, facts.message_queued(row))
+    await outbox.add(
+        draft.connection, facts.message_queued(row, draft.conversation.name if draft.conversation else None)
+    )
     await conversations.note(draft.connection, [_happened(row)])
     return row
 

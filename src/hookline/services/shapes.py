@@ -12,6 +12,7 @@ from hookline.domain.health import Finding
 from hookline.services.report import Report
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.attempts import Attempt
+from hookline.store.contacts import Contact
 from hookline.store.conversations import Conversation
 from hookline.store.events import WebhookEvent
 from hookline.store.jobs import Job
@@ -59,8 +60,8 @@ def _token(row: TokenInfo) -> Shape:
     }
 
 
-def message(row: Message) -> Shape:
-    """A message of the log."""
+def message(row: Message, contact_name: str | None = None) -> Shape:
+    """A message of the log, with the name of the person as it is known now."""
     return {
         "id": row.id,
         "organizationId": row.organization_id,
@@ -71,6 +72,7 @@ def message(row: Message) -> Shape:
         "origin": row.origin,
         "externalId": row.external_id,
         "contact": row.contact,
+        "contactName": contact_name,
         "from": row.sender,
         "to": row.recipient,
         "text": row.text,
@@ -92,13 +94,16 @@ def message(row: Message) -> Shape:
     }
 
 
-def message_with_media(row: Message, files: Sequence[StoredMedia]) -> Shape:
+def message_with_media(row: Message, files: Sequence[StoredMedia], contact_name: str | None = None) -> Shape:
     """A message; what is known here of its files stands with what the platform says of them."""
-    said: list[Shape] = msgspec.json.decode(row.media or "[]")
-    for one in files:
-        if one.position < len(said):
-            said[one.position] |= media(one)
-    return message(row) | {"media": said}
+    shape = message(row, contact_name)
+    if files:
+        said: list[Shape] = msgspec.json.decode(row.media or "[]")
+        for one in files:
+            if one.position < len(said):
+                said[one.position] |= media(one)
+        shape["media"] = said
+    return shape
 
 
 def media(row: StoredMedia) -> Shape:
@@ -125,13 +130,39 @@ def conversation(row: Conversation, last_message: Message | None) -> Shape:
         "connectedAccountId": row.connected_account_id,
         "provider": row.provider,
         "contact": row.contact,
+        "contactId": row.contact_id,
         "name": row.name,
         "windowUntil": row.window_until,
         "unreadCount": row.unread_count,
         "lastInboundAt": row.last_inbound_at,
         "lastMessageAt": row.last_message_at,
-        "lastMessage": None if last_message is None else message(last_message),
+        "lastMessage": None if last_message is None else message(last_message, row.name),
         "marketingOptedOutAt": row.marketing_opted_out_at,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def contact(row: Contact) -> Shape:
+    """A person, to one account."""
+    return {
+        "id": row.id,
+        "organizationId": row.organization_id,
+        "connectedAccountId": row.connected_account_id,
+        "provider": row.provider,
+        "externalId": row.external_id,
+        "displayName": row.display_name,
+        "name": row.name,
+        "savedName": row.saved_name,
+        "username": row.username,
+        "pictureUrl": row.picture_url,
+        "phone": row.phone,
+        "userId": row.user_id,
+        "parentUserId": row.parent_user_id,
+        "marketingOptedOutAt": row.marketing_opted_out_at,
+        "profileStatus": row.profile_status,
+        "profileError": row.profile_error,
+        "profileAt": row.profile_at,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }

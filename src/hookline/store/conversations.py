@@ -15,7 +15,7 @@ from hookline.store.pool import Connection
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A row. window_until: when the time for free replies ends, or ended; None if it never began.
 
-    last_inbound_id: the platform's id of the person's latest message.
+    last_inbound_id: the platform's id of the person's latest message. What is known of the person is their contact's.
     """
 
     id: UUID
@@ -23,19 +23,29 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     connected_account_id: UUID
     provider: IntegrationProvider
     contact: str
-    name: str | None
     last_message_id: UUID | None
     last_message_at: datetime | None
     last_inbound_at: datetime | None
     last_inbound_id: str | None
     window_until: datetime | None
     unread_count: int
-    marketing_opted_out_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    contact_id: UUID | None
+    name: str | None
+    marketing_opted_out_at: datetime | None
 
 
-_COLUMNS = ", ".join(Conversation.__struct_fields__)
+_OF_CONTACT = {
+    "contact_id": "p.id",
+    "name": "coalesce(p.saved_name, p.name)",
+    "marketing_opted_out_at": "p.marketing_opted_out_at",
+}
+_COLUMNS = ", ".join(f"{_OF_CONTACT.get(name, f'c.{name}')} AS {name}" for name in Conversation.__struct_fields__)
+_PERSON = """
+LEFT JOIN contact_ids i ON i.connected_account_id = c.connected_account_id AND i.external_id = c.contact
+LEFT JOIN contacts p ON p.organization_id = c.organization_id AND p.id = i.contact_id
+"""
 
 
 def _conversation(record: Any) -> Conversation:
@@ -50,7 +60,6 @@ class Happened(msgspec.Struct, kw_only=True):
     connected_account_id: UUID
     provider: str
     contact: str
-    name: str | None = None
     last_message_id: UUID | None = None
     last_message_at: datetime | None = None
     last_inbound_at: datetime | None = None
@@ -61,13 +70,12 @@ class Happened(msgspec.Struct, kw_only=True):
 
 _NOTE = """
 INSERT INTO conversations AS c
-    (id, organization_id, connected_account_id, provider, contact, name, last_message_id, last_message_at,
-     last_inbound_at, last_inbound_id, window_until, unread_count)
+    (id, organization_id, connected_account_id, provider, contact, last_message_id, last_message_at, last_inbound_at,
+     last_inbound_id, window_until, unread_count)
 SELECT * FROM unnest(
-    $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::timestamptz[],
-    $9::timestamptz[], $10::text[], $11::timestamptz[], $12::integer[])
+    $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::timestamptz[], $8::timestamptz[],
+    $9::text[], $10::timestamptz[], $11::integer[])
 ON CONFLICT (connected_account_id, contact) DO UPDATE SET
-    name = coalesce(excluded.name, c.name),
     last_message_id = CASE WHEN c.last_message_at > excluded.last_message_at OR excluded.last_message_id IS NULL
                            THEN c.last_message_id ELSE excluded.last_message_id END,
     last_message_at = greatest(c.last_message_at, excluded.last_message_at),
@@ -91,39 +99,10 @@ async def note(connection: Connection, happened: Sequence[Happened]) -> None:
         await connection.execute(_NOTE, *columns(ordered, _NOTED))
 
 
-class Preference(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants of marketing: `opted_out_at` is when they stopped it, None when they (again) accept it."""
-
-    id: UUID
-    organization_id: str
-    connected_account_id: UUID
-    provider: str
-    contact: str
-    opted_out_at: datetime | None
-    at: datetime
-
-
-_PREFER = """
-INSERT INTO conversations AS c
-    (id, organization_id, connected_account_id, provider, contact, marketing_opted_out_at, marketing_preference_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (connected_account_id, contact) DO UPDATE SET
-    marketing_opted_out_at = excluded.marketing_opted_out_at,
-    marketing_preference_at = excluded.marketing_preference_at,
-    updated_at = now()
-WHERE c.marketing_preference_at IS NULL OR c.marketing_preference_at <= excluded.marketing_preference_at
-"""
-
-
-async def prefer(connection: Connection, preference: Preference) -> None:
-    """Keep a preference, unless a later one is known."""
-    await connection.execute(_PREFER, *msgspec.structs.astuple(preference))
-
-
 _FIND = f"""
-SELECT {_COLUMNS} FROM conversations
-WHERE organization_id = $1 AND connected_account_id = $2 AND contact = ANY ($3::text[])
-ORDER BY last_inbound_at DESC NULLS LAST, id LIMIT 1
+SELECT {_COLUMNS} FROM conversations c {_PERSON}
+WHERE c.organization_id = $1 AND c.connected_account_id = $2 AND c.contact = ANY ($3::text[])
+ORDER BY c.last_inbound_at DESC NULLS LAST, c.id LIMIT 1
 """  # noqa: S608 - constants only, here and below
 
 
@@ -135,7 +114,7 @@ async def find(
     return None if record is None else _conversation(record)
 
 
-_GET = f"SELECT {_COLUMNS} FROM conversations WHERE organization_id = $1 AND id = $2"  # noqa: S608
+_GET = f"SELECT {_COLUMNS} FROM conversations c {_PERSON} WHERE c.organization_id = $1 AND c.id = $2"  # noqa: S608
 
 
 async def get(connection: Connection, organization_id: str, conversation_id: UUID) -> Conversation | None:
@@ -144,17 +123,16 @@ async def get(connection: Connection, organization_id: str, conversation_id: UUI
     return None if record is None else _conversation(record)
 
 
-_READ = f"""
+_READ = """
 UPDATE conversations SET unread_count = 0, updated_at = CASE WHEN unread_count = 0 THEN updated_at ELSE now() END
 WHERE organization_id = $1 AND id = $2
-RETURNING {_COLUMNS}
-"""  # noqa: S608
+"""
 
 
 async def mark_read(connection: Connection, organization_id: str, conversation_id: UUID) -> Conversation | None:
     """Count nothing as unread; None if there is no such conversation."""
-    record = await connection.fetchrow(_READ, organization_id, conversation_id)
-    return None if record is None else _conversation(record)
+    await connection.execute(_READ, organization_id, conversation_id)
+    return await get(connection, organization_id, conversation_id)
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,11 +146,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CONDITIONS = {
-    "account_id": "connected_account_id = {}",
-    "provider": "provider = {}",
-    "contact": "contact = {}",
-    "unread": "(unread_count > 0) = {}",
-    "open": "coalesce(window_until > now(), false) = {}",
+    "account_id": "c.connected_account_id = {}",
+    "provider": "c.provider = {}",
+    "contact": "c.contact = {}",
+    "unread": "(c.unread_count > 0) = {}",
+    "open": "coalesce(c.window_until > now(), false) = {}",
 }
 Place = tuple[datetime, UUID]
 
@@ -182,16 +160,16 @@ async def list_page(
 ) -> list[Conversation]:
     """List an organization's conversations in which something was said, the latest first, before a place."""
     arguments: list[Any] = [organization_id]
-    clauses = ["organization_id = $1", "last_message_at IS NOT NULL"]
+    clauses = ["c.organization_id = $1", "c.last_message_at IS NOT NULL"]
     for name, value in msgspec.structs.asdict(chosen).items():
         if value is not None:
             arguments.append(value)
             clauses.append(_CONDITIONS[name].format(f"${len(arguments)}"))
     if before is not None:
         arguments += before
-        clauses.append(f"(last_message_at, id) < (${len(arguments) - 1}, ${len(arguments)})")
+        clauses.append(f"(c.last_message_at, c.id) < (${len(arguments) - 1}, ${len(arguments)})")
     statement = (
-        f"SELECT {_COLUMNS} FROM conversations WHERE {' AND '.join(clauses)}"  # noqa: S608
-        f" ORDER BY last_message_at DESC, id DESC LIMIT {limit:d}"
+        f"SELECT {_COLUMNS} FROM conversations c {_PERSON} WHERE {' AND '.join(clauses)}"  # noqa: S608
+        f" ORDER BY c.last_message_at DESC, c.id DESC LIMIT {limit:d}"
     )
     return [_conversation(record) for record in await connection.fetch(statement, *arguments)]

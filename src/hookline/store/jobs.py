@@ -11,6 +11,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
+from hookline.store.arrays import columns
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -93,6 +94,33 @@ async def enqueue(
             max_attempts,
         )
     )
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job of an account to be added, due at once and in no order."""
+
+    id: UUID
+    organization_id: str
+    provider: IntegrationProvider
+    job_type: str
+    payload_json: str
+    connected_account_id: UUID
+
+
+_ENQUEUE_ALL = """
+INSERT INTO integration_jobs
+    (id, organization_id, provider, job_type, payload_json, connected_account_id, lane)
+SELECT id, organization_id, provider, job_type, payload_json::json, account_id,
+       job_lane(job_type, organization_id, id::text)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[])
+    AS j(id, organization_id, provider, job_type, payload_json, account_id)
+"""
+
+
+async def enqueue_all(connection: Connection, added: Sequence[NewJob]) -> None:
+    """Add jobs, in one statement."""
+    if added:
+        await connection.execute(_ENQUEUE_ALL, *columns(added, NewJob.__struct_fields__))
 
 
 # Without the organization the index helps little: it is read whole, but where the server can skip through it.

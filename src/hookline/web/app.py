@@ -37,6 +37,7 @@ from hookline.store.pool import DATABASE_AWAY
 from hookline.web import (
     capabilities,
     consent,
+    contacts,
     conversations,
     docs,
     events,
@@ -77,11 +78,6 @@ STATUS: Final[Mapping[type[RequestError], int]] = {
 # What a caller can only wait for.
 AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
-RESOURCES: Final = (
-    *(integrations, templates, messages, sends, media, conversations, capabilities),
-    *(webhook_events, jobs, events, health, docs),
-)
-
 log = structlog.get_logger(__name__)
 
 
@@ -111,6 +107,7 @@ def create_api(context: ApiContext) -> FastAPI:
         sends,
         media,
         conversations,
+        contacts,
         capabilities,
         webhook_events,
         jobs,

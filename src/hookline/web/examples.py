@@ -10,6 +10,7 @@ _JOB = "0198c0de-0000-7000-8000-000000000004"
 _FACT = "0198c0de-0000-7000-8000-000000000005"
 _ATTEMPT = "0198c0de-0000-7000-8000-000000000007"
 _CONVERSATION = "0198c0de-0000-7000-8000-000000000006"
+_CONTACT = "0198c0de-0000-7000-8000-000000000008"
 _CURSOR = "aWQ6MDE5OGMwZGUwMDAwNzAwMDgwMDAwMDAwMDAwMDAwMDE"
 _FEED_CURSOR = "YXQ6NzQyOjE"
 
@@ -136,6 +137,7 @@ MESSAGE: Final[dict[str, Any]] = {
     "origin": "live",
     "externalId": "msg-123",
     "contact": "+1234567890",
+    "contactName": None,
     "from": "+1234567890",
     "to": "+0987654321",
     "text": "Hello",
@@ -242,12 +244,35 @@ ATTEMPT: Final[dict[str, Any]] = {
     "httpStatus": None,
 }
 
+CONTACT: Final[dict[str, Any]] = {
+    "id": _CONTACT,
+    "organizationId": _ORGANIZATION,
+    "connectedAccountId": _ACCOUNT,
+    "provider": "WHATSAPP",
+    "externalId": "16505551234",
+    "displayName": "Sheena Nelson",
+    "name": "Sheena Nelson",
+    "savedName": None,
+    "username": "@sheena",
+    "pictureUrl": None,
+    "phone": "16505551234",
+    "userId": "US.13491208655302741918",
+    "parentUserId": None,
+    "marketingOptedOutAt": None,
+    "profileStatus": None,
+    "profileError": None,
+    "profileAt": None,
+    "createdAt": "2026-01-14T10:05:01Z",
+    "updatedAt": "2026-01-14T10:05:01Z",
+}
+
 CONVERSATION: Final[dict[str, Any]] = {
     "id": _CONVERSATION,
     "organizationId": _ORGANIZATION,
     "connectedAccountId": _ACCOUNT,
     "provider": "WHATSAPP",
     "contact": "+1234567890",
+    "contactId": _CONTACT,
     "name": "Sheena Nelson",
     "windowUntil": "2026-01-15T10:05:00Z",
     "unreadCount": 1,

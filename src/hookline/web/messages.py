@@ -1,11 +1,11 @@
 """/api/messages: the log of everything said, in and out. What is to be said is taken in web/sends.py."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
 import fastapi
+import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from hookline.domain.ids import parse_id, stored_external_id
 from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.services import shapes
 from hookline.services.shapes import Shape
-from hookline.store import media, messages
+from hookline.store import contact_lists, media, messages
 from hookline.store.media import StoredMedia
 from hookline.store.messages import Filter, Message
 from hookline.store.pool import Connection, organization_transaction
@@ -58,24 +58,29 @@ async def list_messages(context: Context, caller: Member, query: Annotated[Messa
             rows = await messages.search_page(
                 connection, organization_id, query.q, chosen, before=query.cursor, limit=wanted
             )
-        files = await _files(connection, organization_id, rows)
-    return page(rows, query.limit, partial(_shape, files), lambda row: row.id)
+        known = await _known(connection, organization_id, rows)
+    return page(rows, query.limit, known.shape, lambda row: row.id)
 
 
-_Files = dict[UUID, list[StoredMedia]]
+class _Known(msgspec.Struct, frozen=True):
+    """What is known of messages beside their rows: the people's names by now, and the files, by message."""
+
+    names: Mapping[UUID, str | None]
+    files: Mapping[UUID, Sequence[StoredMedia]]
+
+    def shape(self, row: Message) -> Shape:
+        """Show a message with what is known of it."""
+        return shapes.message_with_media(row, self.files.get(row.id, ()), self.names.get(row.id))
 
 
-async def _files(connection: Connection, organization_id: str, rows: Sequence[Message]) -> _Files:
-    """Read what is known of the messages' files, by message."""
-    found: _Files = {}
+async def _known(connection: Connection, organization_id: str, rows: Sequence[Message]) -> _Known:
+    keys = {row.id: (row.connected_account_id, row.contact) for row in rows if row.contact is not None}
+    named = await contact_lists.names(connection, organization_id, keys.values())
+    files: dict[UUID, list[StoredMedia]] = {}
     for one in await media.of_messages(connection, organization_id, [row.id for row in rows if row.media]):
         if one.message_id is not None:
-            found.setdefault(one.message_id, []).append(one)
-    return found
-
-
-def _shape(files: _Files, row: Message) -> Shape:
-    return shapes.message_with_media(row, files.get(row.id, ())) if row.media else shapes.message(row)
+            files.setdefault(one.message_id, []).append(one)
+    return _Known({message_id: named.get(key) for message_id, key in keys.items()}, files)
 
 
 def _filter(query: MessageQuery) -> Filter:
@@ -101,11 +106,11 @@ def _filter(query: MessageQuery) -> Filter:
 async def read_message(messageId: str, context: Context, caller: Member) -> Json:
     """Read one message, with its delivery status and what the platform said of it."""
     message_id = parse_id(messageId)
-    row, files = None, _Files()
+    row = None
     if message_id is not None:
         async with organization_transaction(context.pool, caller.organization_id) as connection:
             row = await messages.get(connection, caller.organization_id, message_id)
-            files = {} if row is None else await _files(connection, caller.organization_id, [row])
+            known = await _known(connection, caller.organization_id, [] if row is None else [row])
     if row is None:
         raise NotFound("there is no such message in this organization")
-    return Json(_shape(files, row))
+    return Json(known.shape(row))

@@ -133,6 +133,9 @@ class Message(Shape):
     origin: Origin
     external_id: str | None = Field(description="The platform's id of the message.")
     contact: str | None = Field(description="The person on the other side, by the platform's id.")
+    contact_name: str | None = Field(
+        description="As the person is known now, in the feed then; null in the answer to a send."
+    )
     from_: str = Field(alias="from")
     to: str
     text: str
@@ -159,6 +162,39 @@ class MessagePage(Shape):
     """Messages, newest first."""
 
     items: list[Message]
+    next_cursor: str | None
+
+
+class Contact(Shape):
+    """A person, to one connected account."""
+
+    id: UUID
+    organization_id: str
+    connected_account_id: UUID
+    provider: IntegrationProvider
+    external_id: str = Field(description="The platform's id by which the person is written to.")
+    display_name: str | None = Field(description="`savedName`, else `name`.")
+    name: str | None = Field(description="The person's own.")
+    saved_name: str | None = Field(description="The one in the business's address book.")
+    username: str | None
+    picture_url: str | None = Field(description="The platform's; it expires.")
+    phone: str | None
+    user_id: str | None = Field(description="WhatsApp's business-scoped user id.")
+    parent_user_id: str | None
+    marketing_opted_out_at: datetime | None
+    profile_status: Literal["FETCHED", "REFUSED"] | None = Field(
+        description="What came of asking the platform who this is, where webhooks do not say."
+    )
+    profile_error: str | None
+    profile_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContactPage(Shape):
+    """Contacts, the newest first."""
+
+    items: list[Contact]
     next_cursor: str | None
 
 
@@ -193,6 +229,7 @@ class Conversation(Shape):
     connected_account_id: UUID
     provider: IntegrationProvider
     contact: str = Field(description="The person, by the platform's id.")
+    contact_id: UUID | None = Field(description="The person among the contacts.")
     name: str | None
     window_until: datetime | None = Field(description="When the time for free replies ends, or ended.")
     unread_count: int

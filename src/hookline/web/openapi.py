@@ -30,6 +30,7 @@ _TAGS: Final = [
     {"name": "Media", "description": "The files that people sent, and those that are to be sent."},
     {"name": "Templates", "description": "The message templates of accounts whose platform has them (WhatsApp)."},
     {"name": "Conversations", "description": "Who is being talked to, until when freely, and what is unread."},
+    {"name": "Contacts", "description": "The people on the other side, and the ids by which they are known."},
     {"name": "Webhook events", "description": "What the platforms sent, and what became of it."},
     {"name": "Jobs", "description": "The queue, to look into and to repair."},
     {"name": "Events", "description": "What happened, as a feed."},

@@ -11,6 +11,7 @@ from hookline.services import bulk
 from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.disconnect import AccountDisconnect
 from hookline.services.inbound_media import MediaFetch
+from hookline.services.profiles import ProfileFetch
 from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
 from hookline.services.sync import AccountSync
@@ -26,6 +27,7 @@ Handler: TypeAlias = Callable[[Job], Awaitable[Ended | None]]
 
 def default_handlers(context: WorkerContext) -> dict[str, Handler]:
     """The handlers of the types that run one by one. (PROCESS_WEBHOOK runs in batches: services/process.py.)"""
+    days = context.settings.profile_refresh_days
     outside = (context.pool, context.vault, context.accounts)
     return {
         IntegrationJobType.RETRY: partial(run_retry, context.pool),
@@ -35,6 +37,7 @@ def default_handlers(context: WorkerContext) -> dict[str, Handler]:
         IntegrationJobType.REFRESH_TOKEN: TokenRefresh(*outside),
         IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
         IntegrationJobType.FETCH_MEDIA: _fetch(context),
+        IntegrationJobType.FETCH_PROFILE: ProfileFetch(*outside, timedelta(days=days) if days else None),
     }
 
 

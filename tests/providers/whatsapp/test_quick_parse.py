@@ -78,6 +78,10 @@ STATUS: dict[str, Any] = {
         }
     ],
 }
+INTRODUCED: dict[str, Any] = copy.deepcopy(STATUS)
+_value = INTRODUCED["entry"][0]["changes"][0]["value"]
+_value["contacts"] = copy.deepcopy(TEXT["entry"][0]["changes"][0]["value"]["contacts"])
+_value["statuses"][0] |= {"recipient_user_id": "US.1349", "parent_recipient_user_id": "US.ENT.1"}
 ODD: list[Any] = [
     None, True, 0, 7, 1.5, 10**30, "", "0", "text", "image", "messages", "15550783881", "1650 555", "٣٣٣٣٣٣٣٣٣٣",
     "a\x00b", "\ud800", "x" * 600, "0000000001", "4102444800", "99999999999999999999", "2026-01-24T13:48:06+00:00",
@@ -117,7 +121,7 @@ def assert_same(tree: Any) -> None:
             assert [item] == the_long_way(payload)
 
 
-@pytest.mark.parametrize(("tree", "cls"), [(TEXT, MessageItem), (STATUS, StatusItem)])
+@pytest.mark.parametrize(("tree", "cls"), [(TEXT, MessageItem), (STATUS, StatusItem), (INTRODUCED, StatusItem)])
 def test_what_is_ordinary(tree: dict[str, Any], cls: type[Item]) -> None:
     """A text message and a status are ordinary, whether their emoji are escaped or not."""
     for ascii_only in (True, False):
@@ -127,7 +131,7 @@ def test_what_is_ordinary(tree: dict[str, Any], cls: type[Item]) -> None:
         assert [item] == the_long_way(payload) == WhatsApp().parse(payload)
 
 
-@pytest.mark.parametrize("tree", [TEXT, STATUS])
+@pytest.mark.parametrize("tree", [TEXT, STATUS, INTRODUCED])
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 def test_an_odd_value_anywhere_comes_out_the_same(tree: dict[str, Any], odd: Any) -> None:
     """Whatever stands wherever, the short way says what the long way says, or nothing."""
@@ -137,7 +141,7 @@ def test_an_odd_value_anywhere_comes_out_the_same(tree: dict[str, Any], odd: Any
         assert_same(changed)
 
 
-@pytest.mark.parametrize("tree", [TEXT, STATUS])
+@pytest.mark.parametrize("tree", [TEXT, STATUS, INTRODUCED])
 def test_missing_and_repeated_values_come_out_the_same(tree: dict[str, Any]) -> None:
     """So it is with what is missing, and with elements that come twice."""
     for place in places(tree):

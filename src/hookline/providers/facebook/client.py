@@ -10,13 +10,14 @@ from typing import Any, Final
 from hookline.domain.connect_error import ControlUnproved
 from hookline.domain.health import Finding
 from hookline.domain.provider_error import ErrorClass, ProviderError
-from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant, Profile
 from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import health, lenient
 from hookline.providers.meta.graph import node
 from hookline.providers.meta.oauth import FACEBOOK, MetaLogin
 from hookline.providers.meta.pages import Page, Pages
+from hookline.providers.meta.people import MESSENGER_FIELDS, read_profile
 
 SCOPES: Final = (
     "pages_show_list",
@@ -101,6 +102,10 @@ class PageAccounts:
             scopes=facts.scopes,
             subscribed=set(FIELDS) <= set(await self._pages.subscribed_fields(page_id, token) or ()),
         )
+
+    async def profile(self, account: AccountRef, credentials: Credentials, person_id: str) -> Profile:
+        """Ask who somebody is, by the id that they have for this page."""
+        return await read_profile(self._login.graph, credentials.access_token, person_id, MESSENGER_FIELDS)
 
     async def subscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """Subscribe to the page's webhooks again."""

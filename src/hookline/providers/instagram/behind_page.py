@@ -14,7 +14,7 @@ from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram.login import FIELDS
 from hookline.providers.meta import health, lenient
-from hookline.providers.meta.graph import node
+from hookline.providers.meta.graph import Graph, node
 from hookline.providers.meta.oauth import FACEBOOK, MetaLogin
 from hookline.providers.meta.pages import Page, Pages
 
@@ -40,6 +40,11 @@ class AccountsBehindPages:
         self._login = MetaLogin(http, settings)
         self._pages = Pages(self._login)
         self._config_id = settings["INSTAGRAM_CONFIG_ID"]
+
+    @property
+    def graph(self) -> Graph:
+        """Where these accounts are served."""
+        return self._login.graph
 
     def dialog_url(self, redirect_uri: str, state: str) -> str:
         """Give the dialog's address. Raises: NotConfigured."""

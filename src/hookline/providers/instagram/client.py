@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from hookline.domain.connect_error import NoEligibleAccount
-from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant, Profile
 from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram.behind_page import AccountsBehindPages
 from hookline.providers.instagram.login import INSTAGRAM, InstagramLogin
 from hookline.providers.meta.oauth import FACEBOOK
+from hookline.providers.meta.people import INSTAGRAM_FIELDS, read_profile
 
 
 class InstagramAccounts:
@@ -64,6 +65,11 @@ class InstagramAccounts:
     async def describe(self, account: AccountRef, credentials: Credentials) -> Description:
         """Read an account's names and picture, and whether it is subscribed."""
         return await self._by(_login_of(account)).describe(account, credentials)
+
+    async def profile(self, account: AccountRef, credentials: Credentials, person_id: str) -> Profile:
+        """Ask who somebody is, by the id that they have for this account."""
+        graph = self._by(_login_of(account)).graph
+        return await read_profile(graph, credentials.access_token, person_id, INSTAGRAM_FIELDS)
 
     async def subscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """Subscribe to the account's webhooks again."""

@@ -57,6 +57,11 @@ class InstagramLogin:
         self._dialog = settings["INSTAGRAM_DIALOG_URL"].rstrip("/") + "/oauth/authorize"
 
     @property
+    def graph(self) -> Graph:
+        """Where these accounts are served."""
+        return self._graph
+
+    @property
     def configured(self) -> bool:
         """Whether there is an Instagram app."""
         return bool(self._app_id and self._secret)

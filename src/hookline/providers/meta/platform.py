@@ -24,6 +24,7 @@ class EntryPlatform(ABC):
     object_name: str
     files: Files = AttachedFiles()
     templates: Templates | None = None
+    tells_profiles = True
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
         """Say whether the header was made over `body` with one of `secrets`."""

@@ -25,7 +25,7 @@ def read(value: dict[str, Any], line: Line, numbers: Numbers) -> Iterator[Item]:
         empty = False
         yield _call_item(call, next(numbers), line, lenient.sequence(value.get("errors")))
     if "statuses" in value:
-        for item in read_statuses(value["statuses"], numbers):
+        for item in read_statuses(value["statuses"], numbers, line):
             empty = False
             yield item
     if empty and "errors" in value:

@@ -14,7 +14,7 @@ import msgspec
 from hookline.domain.connect_error import PinRequired
 from hookline.domain.health import Finding
 from hookline.domain.provider_error import ErrorClass, ProviderError
-from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant
+from hookline.providers.accounts import AccountRef, Candidate, Credentials, Description, Grant, Profile
 from hookline.providers.health import Check
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient
@@ -103,6 +103,10 @@ class NumberAccounts:
             scopes=facts.scopes,
             subscribed=await self._login.subscribed_fields(waba, token) is not None,
         )
+
+    async def profile(self, account: AccountRef, credentials: Credentials, person_id: str) -> Profile:
+        """There is nothing to ask: webhooks say who people are."""
+        raise ProviderError(ErrorClass.RECIPIENT, None, "WhatsApp tells no profiles")
 
     async def subscribe(self, account: AccountRef, credentials: Credentials) -> None:
         """Subscribe to the WABA's webhooks again."""

@@ -1,5 +1,6 @@
 """The business's side of a WhatsApp change: the number it is about, and the people whom it introduces."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -44,19 +45,26 @@ class Line(msgspec.Struct, frozen=True):
         )
 
     def contact(self, external_id: str | None, user_id: Any = None, parent_user_id: Any = None) -> Contact:
-        """Tell what a change says of a person, named by phone or by user id.
+        """Tell what a change says of a person, named by phone or by user id."""
+        return describe(self.people, external_id, user_id, parent_user_id)
 
-        Source: protocol reference 2.1, 2.6.
-        """
-        user_id = lenient.identifier(user_id)
-        known = self.people.get(external_id or "") or self.people.get(user_id or "") or {}
-        profile = lenient.mapping(known.get("profile"))
-        phone = lenient.identifier(known.get("wa_id")) or external_id
-        return Contact(
-            external_id=external_id,
-            name=lenient.optional_string(profile.get("name")),
-            username=lenient.optional_string(profile.get("username")),
-            phone=phone if phone is not None and phone.isdigit() else None,
-            user_id=user_id or lenient.identifier(known.get("user_id")),
-            parent_user_id=lenient.identifier(parent_user_id) or lenient.identifier(known.get("parent_user_id")),
-        )
+
+def describe(
+    people: Mapping[str, dict[str, Any]], external_id: str | None, user_id: Any, parent_user_id: Any
+) -> Contact:
+    """Tell what the people of a change, by their ids, say of one of them.
+
+    Source: protocol reference 2.1, 2.6.
+    """
+    user_id = lenient.identifier(user_id)
+    known = people.get(external_id or "") or people.get(user_id or "") or {}
+    profile = lenient.mapping(known.get("profile"))
+    phone = lenient.identifier(known.get("wa_id")) or external_id
+    return Contact(
+        external_id=external_id,
+        name=lenient.optional_string(profile.get("name")),
+        username=lenient.optional_string(profile.get("username")),
+        phone=phone if phone is not None and phone.isdigit() else None,
+        user_id=user_id or lenient.identifier(known.get("user_id")),
+        parent_user_id=lenient.identifier(parent_user_id) or lenient.identifier(known.get("parent_user_id")),
+    )

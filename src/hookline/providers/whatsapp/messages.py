@@ -3,7 +3,7 @@
 How a message's type becomes ours, its text and its files, is in `content`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hookline.domain.event import (
@@ -21,7 +21,7 @@ from hookline.domain.message import MessageDirection, MessageStatus, MessageType
 from hookline.providers.meta import lenient
 from hookline.providers.meta.source import Numbers, ignored, unsupported
 from hookline.providers.whatsapp import content
-from hookline.providers.whatsapp.line import Line
+from hookline.providers.whatsapp.line import Line, describe
 from hookline.providers.whatsapp.routing import echo_contact, is_own, message_contact
 
 # The vendor's status → ours. Source: protocol reference 2.2.
@@ -42,6 +42,7 @@ IGNORED_STATUSES = {
 }
 
 _ORIGINS = {"messages": Origin.LIVE, "message_echoes": Origin.ECHO}
+NOBODY = Contact()
 _OF_STATUS = frozenset({"id", "status", "timestamp"})
 _OF_MESSAGE = frozenset({"id", "from", "timestamp", "type"})
 _KINDS_BY_TYPE = {MessageType.REACTION: "reaction", MessageType.SYSTEM: "system"}
@@ -62,7 +63,7 @@ def read(value: dict[str, Any], line: Line, numbers: Numbers) -> Iterator[Item]:
         if name in _ORIGINS:
             items = _read_messages(array, line, numbers, _ORIGINS[name], borne)
         elif name == "statuses":
-            items = read_statuses(array, numbers)
+            items = read_statuses(array, numbers, line)
         elif name == "errors" and not borne:
             items = read_errors(array, numbers)
         else:
@@ -217,16 +218,17 @@ def _revoke(message: dict[str, Any], index: int) -> Item:
 _SPECIAL_TYPES: dict[str, Callable[[dict[str, Any], int], Item]] = {"edit": _edit, "revoke": _revoke}
 
 
-def read_statuses(statuses: Any, numbers: Numbers) -> Iterator[Item]:
+def read_statuses(statuses: Any, numbers: Numbers, line: Line) -> Iterator[Item]:
     """Read delivery statuses. Source: protocol reference 2.2."""
     if not isinstance(statuses, list):
         yield unsupported(next(numbers), "status", "statuses that are not an array")
         return
     for status in statuses:
-        yield status_item(status, next(numbers))
+        yield status_item(status, next(numbers), line.people)
 
 
-def status_item(status: Any, index: int) -> Item:
+def status_item(status: Any, index: int, people: Mapping[str, dict[str, Any]]) -> Item:
+    """Read one delivery status. people: the contacts of its change, by their ids."""
     if not isinstance(status, dict):
         return unsupported(index, "status", "a status that is not an object")
     name = lenient.label(status.get("status"), "unknown")
@@ -247,7 +249,21 @@ def status_item(status: Any, index: int) -> Item:
         error_code=code,
         error_text=text,
         meta=lenient.without(status, _OF_STATUS),
+        contact=_recipient(status, people),
     )
+
+
+def _recipient(status: dict[str, Any], people: Mapping[str, dict[str, Any]]) -> Contact:
+    """Tell what a status says of the person it was sent to, if it is more than the one id that is known anyway.
+
+    The vendor's samples have two spellings of the parent's id. Source: protocol reference 2.2, 10.6.
+    """
+    user_id = lenient.identifier(status.get("recipient_user_id"))
+    if (user_id is None and not people) or status.get("recipient_type") == "group":
+        return NOBODY
+    parent = status.get("recipient_parent_user_id") or status.get("parent_recipient_user_id")
+    external_id = lenient.identifier(status.get("recipient_id")) or user_id
+    return describe(people, external_id, user_id, parent)
 
 
 def read_errors(errors: Any, numbers: Numbers) -> Iterator[Item]:

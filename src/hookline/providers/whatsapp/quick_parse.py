@@ -89,7 +89,10 @@ def parse(payload: str) -> Item | None:
     value = _sole_value(payload)
     if value is None or len(value.messages) + len(value.statuses) != 1:
         return None
-    return status_item(value.statuses[0], 0) if value.statuses else _text(value.messages[0], value)
+    if value.statuses:
+        people = _people(value.contacts)
+        return None if people is None else status_item(value.statuses[0], 0, people)
+    return _text(value.messages[0], value)
 
 
 def _sole_value(payload: str) -> _Value | None:
@@ -128,6 +131,19 @@ def _text(message: _Message, value: _Value) -> Item | None:
         contact=contact,
         sent_at=datetime.fromtimestamp(int(at), UTC),
     )
+
+
+def _people(contacts: list[_Person]) -> dict[str, dict[str, Any]] | None:
+    """List the people whom a change introduces by their ids, as the long way does; None if that is long."""
+    people: dict[str, dict[str, Any]] = {}
+    for person in contacts:
+        ids = person.wa_id, person.user_id
+        if any(len(one) > _SHORT for one in (*ids, person.parent_user_id)):
+            return None
+        profile = {"name": person.profile.name, "username": person.profile.username}
+        described = {"wa_id": ids[0], "user_id": ids[1], "parent_user_id": person.parent_user_id, "profile": profile}
+        people.update(dict.fromkeys(filter(None, ids), described))
+    return people
 
 
 def _contact(sender: str, contacts: list[_Person]) -> Contact | None:

@@ -40,6 +40,7 @@ class WhatsApp:
     sender: Sender = WhatsAppSender()
     files: Files = WhatsAppFiles()
     templates: Templates | None = WhatsAppTemplates()
+    tells_profiles = False
     secret_settings = ("META_APP_SECRETS",)
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
