@@ -31,6 +31,7 @@ class IntegrationJobType(StrEnum):
     REFRESH_TOKEN = "REFRESH_TOKEN"  # noqa: S105 - a name
     DISCONNECT_ACCOUNT = "DISCONNECT_ACCOUNT"
     FETCH_PROFILE = "FETCH_PROFILE"  # who somebody is, where webhooks tell only an id
+    PRIVACY_REQUEST = "PRIVACY_REQUEST"
 
 
 class Ended(Enum):

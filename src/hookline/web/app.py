@@ -32,6 +32,7 @@ from hookline.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hookline.domain.privacy import BadSignedRequest
 from hookline.domain.refusal import SendRefused
 from hookline.store.pool import DATABASE_AWAY
 from hookline.web import (
@@ -46,6 +47,7 @@ from hookline.web import (
     jobs,
     messages,
     pauses,
+    privacy,
     sends,
     templates,
     webhook_events,
@@ -59,6 +61,7 @@ RETRY_AFTER_SECONDS = 5
 
 STATUS: Final[Mapping[type[RequestError], int]] = {
     OrganizationMissing: 400,
+    BadSignedRequest: 400,
     Unauthenticated: 401,
     SignatureMismatch: 401,
     Forbidden: 403,
@@ -79,7 +82,7 @@ AWAY: Final[tuple[type[Exception], ...]] = (Unavailable, *DATABASE_AWAY, asyncpg
 
 RESOURCES: Final = (
     *(integrations, templates, messages, sends, conversations, contacts, capabilities),
-    *(webhook_events, jobs, events, health, docs),
+    *(webhook_events, privacy, jobs, events, health, docs),
 )
 
 log = structlog.get_logger(__name__)
@@ -113,6 +116,7 @@ def create_api(context: ApiContext) -> FastAPI:
         contacts,
         capabilities,
         webhook_events,
+        privacy,
         jobs,
         events,
         health,

@@ -1,0 +1,121 @@
+"""The platforms' callbacks about people, and the page that tells how far the deletion of somebody's data is.
+
+A callback is proved, taken in durably, and answered; nothing else happens in the request (services/privacy.py).
+Source: protocol reference 5.4.
+"""
+
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import HTMLResponse, Response
+
+from hookline.domain.errors import BodyTooLarge, NotFound
+from hookline.domain.privacy import BadSignedRequest, PrivacyRequestKind
+from hookline.services.connect import provider_named
+from hookline.services.privacy_intake import take
+from hookline.store import privacy_requests
+from hookline.store.privacy_requests import PrivacyRequest, State
+from hookline.web import deletion_page, privacy_docs
+from hookline.web.answers import Json
+from hookline.web.caller import Context
+from hookline.web.described import answer, errors
+
+router = APIRouter(tags=["Webhooks"])
+
+MAX_BYTES: Final = 16 * 1024
+_MAX_FIELDS: Final = 16
+_CODE_CHARACTERS: Final = 32
+
+
+@router.post(
+    "/api/webhooks/{provider}/deauthorize",
+    summary="Hear that somebody removed the app",
+    responses={200: answer(privacy_docs.Received, privacy_docs.RECEIVED, "Stored"), **privacy_docs.REFUSED},
+    response_class=Json,
+    openapi_extra=privacy_docs.CALLBACK,
+)
+async def deauthorize(provider: str, request: Request, context: Context) -> Json:
+    """Take in that a person took their consent back. In the background, the accounts that they gave us are
+    disconnected, in every organization, and their tokens deleted.
+    """
+    await _take(PrivacyRequestKind.DEAUTHORIZE, provider, request, context)
+    return Json(privacy_docs.RECEIVED)
+
+
+@router.post(
+    "/api/webhooks/{provider}/data-deletion",
+    summary="Hear that somebody wants their data deleted",
+    responses={200: answer(privacy_docs.DeletionTaken, privacy_docs.DELETION_TAKEN, "Stored"), **privacy_docs.REFUSED},
+    response_class=Json,
+    openapi_extra=privacy_docs.CALLBACK,
+)
+async def delete_data(provider: str, request: Request, context: Context) -> Json:
+    """Take in that a person's data must go; the person is given the address of a page that tells how far that is."""
+    taken = await _take(PrivacyRequestKind.DATA_DELETION, provider, request, context)
+    base = (context.settings.public_url or str(request.base_url)).rstrip("/")
+    return Json({"url": f"{base}/api/data-deletion/{taken.code}", "confirmation_code": taken.code})
+
+
+async def _take(kind: PrivacyRequestKind, provider: str, request: Request, context: Context) -> PrivacyRequest:
+    platform = provider_named(context.providers, provider)
+    signed_request = _signed_request(request, await _read(request))
+    callback = platform.callbacks.read(signed_request, context.secrets.callbacks[platform.name])
+    taken = await take(context.pool, kind, platform, callback)
+    context.bell.ring()
+    return taken
+
+
+async def _read(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise BodyTooLarge(f"a callback may have at most {MAX_BYTES} bytes")
+    return body
+
+
+def _signed_request(request: Request, body: bytes) -> str:
+    """Take the one field out of a form. Nothing of it is repeated in what is raised."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != privacy_docs.FORM:
+        raise BadSignedRequest(f"send a form of the type {privacy_docs.FORM}")
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise BadSignedRequest("the body must be a form") from None
+    values = fields.get(privacy_docs.FIELD, [])
+    if len(values) != 1:
+        raise BadSignedRequest(f"send one field {privacy_docs.FIELD}")
+    return values[0]
+
+
+@router.get(
+    "/api/data-deletion/{code}",
+    summary="See how far the deletion of somebody's data is",
+    responses={
+        200: privacy_docs.shown("How far it is; HTML for a browser"),
+        **errors(404, 503),
+    },
+    response_class=Json,
+    openapi_extra={"security": []},
+)
+async def show_deletion(code: str, context: Context, accept: Annotated[str, Header()] = "") -> Response:
+    """Show a person how far the deletion of their data is. Whoever holds the code may ask; nothing tells who it was.
+
+    A page for people; JSON for programs, if `Accept` names `application/json` and not `text/html`.
+    """
+    found = None
+    if len(code) == _CODE_CHARACTERS and code.isascii() and code.isalnum():
+        async with context.pool.acquire() as connection:
+            found = await privacy_requests.state(connection, code)
+    accepted = accept.lower()
+    if "application/json" in accepted and "text/html" not in accepted:
+        if found is None:
+            raise NotFound("there is no deletion with this code")
+        return Json(_shape(found), headers=deletion_page.HEADERS)
+    status = 404 if found is None else 200
+    return HTMLResponse(deletion_page.render(found), status, {**deletion_page.HEADERS, **deletion_page.POLICY})
+
+
+def _shape(found: State) -> dict[str, Any]:
+    return {"status": found.status, "receivedAt": found.received_at, "doneAt": found.done_at}
