@@ -21,7 +21,7 @@ async def test_an_operator_forgets_one_person(database_url: str, pool: asyncpg.P
     for person, text in ((bodies.ANN, TEXT), ("491709999999", "what-bob-wrote")):
         await desk.take_in(bodies.messages(bodies.text_message(f"wamid.{person}", text, person)))
     settings = {"DATABASE_URL": database_url}
-    named = ["forget", "--org", "org-1", "--account", str(account.id), "--contact", bodies.ANN]
+    named = ["forget", "--org", "org-1", "--account", str(account.id), "--contact", f"+{bodies.ANN}"]
     counted = run([*named, "--dry-run", "--json"], tmp_path, settings)
     assert (counted.returncode, counted.stderr) == (0, "")
     assert TEXT in await dump(pool)
@@ -46,4 +46,6 @@ async def test_whom_it_cannot_find_it_says(database_url: str, pool: asyncpg.Pool
             done = run(arguments, tmp_path, {"DATABASE_URL": database_url})
             assert (done.returncode, done.stdout) == (2, "")
             assert done.stderr.startswith("hookline: ")
+    nobody = ["forget", "--org", "org-1", "--account", str(account.id), "--contact", " "]
+    assert run(nobody, tmp_path, {"DATABASE_URL": database_url}).returncode == 2
     assert await pool.fetchval("SELECT count(*) FROM privacy_requests") == 0

@@ -6,7 +6,7 @@ import pytest
 
 from hookline.domain.mention import GONE, names, without
 
-IDS = ["491701234567", "DE.17"]
+IDS = ["491701234567", "DE.17", "17"]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ IDS = ["491701234567", "DE.17"]
         ({"491701234567": 1}, True),
         ("4917012345678", False),
         ("my number is 491701234567", False),
+        (17, False),
         ({"a": [True, None, 1.5, "DE.178"]}, False),
         ([], False),
     ],

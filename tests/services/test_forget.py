@@ -226,6 +226,16 @@ async def test_asking_again_while_it_is_open_is_the_same_request(desk: Desk) -> 
     assert (await take_forget(desk.pool, "org-1", account.id, ANN)).id != first.id
 
 
+async def test_asked_again_much_later_it_gets_another_job(desk: Desk) -> None:
+    """Should somebody have cancelled the first one."""
+    account = await live(desk)
+    first = await take_forget(desk.pool, "org-1", account.id, ANN)
+    await desk.pool.execute("UPDATE privacy_requests SET received_at = now() - interval '2 hours'")
+    assert (await take_forget(desk.pool, "org-1", account.id, ANN)).id == first.id
+    query = "SELECT count(*) FROM integration_jobs WHERE job_type = 'PRIVACY_REQUEST'"
+    assert await desk.pool.fetchval(query) == 2
+
+
 async def test_what_waits_is_not_processed_any_more(desk: Desk) -> None:
     """Webhooks that nobody has processed go with their jobs; what a job has in hand is waited for."""
     account = await desk.connect()

@@ -3,15 +3,16 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+_MOST_COUNTED: Final = 99_999
 GONE: Final = object()  # in place of a value that names the person itself
 
 
 def same_id(value: Any, ids: Collection[str]) -> bool:
     """Say whether a value is one of the ids: as text or number, with or without a phone number's plus."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return False
-    text = str(value)
-    return text in ids or text.removeprefix("+") in ids
+    if isinstance(value, str):
+        return value in ids or value.removeprefix("+") in ids
+    # A small number counts something; ids are long.
+    return isinstance(value, int) and not isinstance(value, bool) and value > _MOST_COUNTED and str(value) in ids
 
 
 def names(value: Any, ids: Collection[str]) -> bool:

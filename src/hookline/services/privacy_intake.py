@@ -4,16 +4,16 @@ A request that is the same as another one, still open or of the very same callba
 """
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from hookline.domain.errors import NotFound, Unavailable
-from hookline.domain.ids import new_id
+from hookline.domain.errors import InvalidRequest, NotFound, Unavailable
+from hookline.domain.ids import new_id, stored_external_id
 from hookline.domain.job import IntegrationJobType
-from hookline.domain.privacy import PLATFORM, Person, PersonCallback, PrivacyRequestKind
+from hookline.domain.privacy import PLATFORM, Person, PersonCallback, PrivacyRequestKind, PrivacyRequestStatus
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.forget import count
@@ -25,6 +25,8 @@ from hookline.store.privacy_requests import PrivacyRequest
 # Nobody else would carry it out: a request is tried for as long as it takes.
 _ATTEMPTS: Final = 10_000
 _TRIES: Final = 3
+# Asked again after so long, a request gets another job: the first one may have been cancelled.
+_OVERDUE: Final = timedelta(hours=1)
 
 
 async def take(
@@ -47,7 +49,11 @@ async def take(
 
 
 async def take_forget(pool: asyncpg.Pool, organization_id: str, account_id: UUID, contact: str) -> PrivacyRequest:
-    """Take in that a contact of one account is to be forgotten. Raises: NotFound, if there is no such account."""
+    """Take in that a contact of one account is to be forgotten.
+
+    Raises: NotFound, if there is no such account; InvalidRequest, if the contact is nobody.
+    """
+    known_as = _known_as(contact)
     async with organization_transaction(pool, organization_id) as connection:
         account = await _account(connection, organization_id, account_id)
     wanted = PrivacyRequest(
@@ -56,7 +62,7 @@ async def take_forget(pool: asyncpg.Pool, organization_id: str, account_id: UUID
         kind=PrivacyRequestKind.FORGET,
         provider=account.provider,
         scope=str(account.id),
-        subject=contact,
+        subject=known_as,
         code=_new_code(),
         received_at=datetime.now(UTC),
     )
@@ -72,33 +78,47 @@ async def _take(pool: asyncpg.Pool, wanted: PrivacyRequest, account_id: UUID | N
     for _ in range(_TRIES):
         async with organization_transaction(pool, wanted.organization_id) as connection:
             if await privacy_requests.add(connection, wanted):
-                await jobs.enqueue(
-                    connection,
-                    organization_id=wanted.organization_id,
-                    provider=wanted.provider,
-                    job_type=IntegrationJobType.PRIVACY_REQUEST,
-                    payload_json=to_json({"requestId": wanted.id}),
-                    connected_account_id=account_id,
-                    max_attempts=_ATTEMPTS,
-                )
+                await _enqueue(connection, wanted, account_id)
                 return wanted
             found = await privacy_requests.find(connection, wanted)
             if found is not None:
+                if found.status is not PrivacyRequestStatus.DONE and found.received_at < datetime.now(UTC) - _OVERDUE:
+                    await _enqueue(connection, found, account_id)
                 return found
     raise Unavailable("another request for the same person ends just now")
+
+
+async def _enqueue(connection: Connection, request: PrivacyRequest, account_id: UUID | None) -> None:
+    await jobs.enqueue(
+        connection,
+        organization_id=request.organization_id,
+        provider=request.provider,
+        job_type=IntegrationJobType.PRIVACY_REQUEST,
+        payload_json=to_json({"requestId": request.id}),
+        connected_account_id=account_id,
+        max_attempts=_ATTEMPTS,
+    )
 
 
 async def count_forgotten(pool: asyncpg.Pool, organization_id: str, account_id: UUID, contact: str) -> dict[str, int]:
     """Count what would go if a contact were forgotten now, by table. Raises: NotFound, if there is no such account."""
     async with pool.acquire() as connection:
         await _account(connection, organization_id, account_id)
-        person = await person_at(connection, organization_id, account_id, contact)
+        person = await person_at(connection, organization_id, account_id, _known_as(contact))
     return await count(pool, [person])
 
 
 async def person_at(connection: Connection, organization_id: str, account_id: UUID, contact: str) -> Person:
     """Say who is to be forgotten, by all the ids that an account knows them by."""
     return Person(organization_id=organization_id, account_id=account_id, ids=[contact])
+
+
+def _known_as(contact: str) -> str:
+    """Give the id as the log knows it: a phone number without its plus."""
+    known_as = contact.strip().removeprefix("+")
+    if not known_as or "\x00" in known_as:
+        raise InvalidRequest("the contact must be the platform's id of a person")
+    return stored_external_id(known_as)
 
 
 async def _account(connection: Connection, organization_id: str, account_id: UUID) -> ConnectedAccount:

@@ -48,12 +48,17 @@ async def granted_by(connection: Connection, user_id: str, providers: Sequence[I
 
 # Whoever wrote has a conversation or at least a message; whoever only read, a mark; and what could not be processed yet
 # says by itself whom it is of.
+_AT = "connected_account_id = a.id AND contact = $1"
 _WROTE_TO = f"""
 SELECT {_COLUMNS} FROM connected_accounts a
-WHERE EXISTS (SELECT FROM conversations c WHERE c.connected_account_id = a.id AND c.contact = $1)
-   OR EXISTS (SELECT FROM messages m WHERE m.connected_account_id = a.id AND m.contact = $1)
-   OR EXISTS (SELECT FROM contact_watermarks w WHERE w.connected_account_id = a.id AND w.contact = $1)
-   OR a.id IN (SELECT e.connected_account_id FROM webhook_events e WHERE e.status <> 'PROCESSED' AND e.contact = $1)
+WHERE a.id IN (
+    SELECT a.id FROM connected_accounts a CROSS JOIN LATERAL (
+        (SELECT FROM conversations WHERE {_AT} LIMIT 1)
+        UNION ALL (SELECT FROM messages WHERE {_AT} LIMIT 1)
+        UNION ALL (SELECT FROM contact_watermarks WHERE {_AT} LIMIT 1)
+    ) AS known
+    UNION ALL
+    SELECT e.connected_account_id FROM webhook_events e WHERE e.status <> 'PROCESSED' AND e.contact = $1)
 ORDER BY a.id
 """  # noqa: S608
 
