@@ -119,6 +119,24 @@ async def test_what_is_left_of_a_shared_event_is_read_as_before(desk: Desk) -> N
     assert not of(await dump(desk.pool), ANN)
 
 
+async def test_all_ids_of_a_person_go(desk: Desk) -> None:
+    """Named by one, they are found by the others: the number, and the id that the business knows them by."""
+    account = await desk.connect()
+    user_id = "DE.13491208655302741918"
+    for number, named in enumerate(({"from": ANN}, {"from": ANN, "from_user_id": user_id}, {"from_user_id": user_id})):
+        said = bodies.text_message(f"wamid.{number}", TEXT)
+        del said["from"]
+        known = {"wa_id": ANN} if "from" in named else {}
+        told = [{"profile": {"name": "Ann"}, **known, **({"user_id": user_id} if "from_user_id" in named else {})}]
+        await desk.take_in(bodies.whatsapp(bodies.change(messages=[said | named], contacts=told)))
+    assert len(of(await dump(desk.pool), user_id)) > 2
+    await carried_out(desk.pool, "org-1", account.id, user_id)
+    left = await dump(desk.pool)
+    assert not of(left, ANN)
+    assert not of(left, user_id)
+    assert not of(left, TEXT)
+
+
 async def test_the_same_person_elsewhere_is_not_touched(desk: Desk) -> None:
     """At another account and in another organization the person stays: an operator forgets at one account."""
     account = await live(desk)
@@ -314,7 +332,11 @@ async def test_what_was_sent_goes_with_its_attempts(sending: Sending) -> None:
 async def test_every_table_is_swept_or_holds_nobody(pool: asyncpg.Pool) -> None:
     """Whoever adds a table adds a sweep, or says here why nobody's data is in it."""
     swept = {one.table for one in forget.SWEEPS} - {"unowned_events"}
-    with_others = {"send_attempts": "with messages", "held_changes": "with events"}
+    with_others = {
+        "send_attempts": "with messages",
+        "held_changes": "with events",
+        "contact_ids": "with contacts",
+    }
     nobodys = {
         "alembic_version": "the schema's",
         "connected_accounts": "businesses; what names a person is scrubbed when they let go of theirs",

@@ -13,12 +13,22 @@ import msgspec
 
 from hookline.domain.privacy import Person
 from hookline.store.personal_events import EVENTS, NOBODYS
-from hookline.store.personal_rows import CONVERSATIONS, MESSAGES, PAIR_PACES, WATERMARKS, Sweep
+from hookline.store.personal_rows import CONTACTS, CONVERSATIONS, MESSAGES, PAIR_PACES, WATERMARKS, Sweep
 from hookline.store.personal_walks import FACTS, JOBS
 from hookline.store.pool import Connection
 
 # Every table that holds personal data has its sweep here. What brings forth others' rows comes first.
-SWEEPS: Final[tuple[Sweep, ...]] = (JOBS, EVENTS, NOBODYS, MESSAGES, FACTS, CONVERSATIONS, WATERMARKS, PAIR_PACES)
+SWEEPS: Final[tuple[Sweep, ...]] = (
+    JOBS,
+    EVENTS,
+    NOBODYS,
+    MESSAGES,
+    FACTS,
+    CONVERSATIONS,
+    WATERMARKS,
+    PAIR_PACES,
+    CONTACTS,
+)
 # Somebody who goes on writing while they are forgotten is found for ever.
 MAX_PASSES: Final = 5
 

@@ -113,9 +113,7 @@ class PrivacyRequests:
             return Progress(people=[])
         wrote_to = [one for one in await grantors.known_to(connection, user_id) if self._is_of(one, request)]
         places = {one.id: one.organization_id for one in [*ended, *wrote_to]}
-        people = [
-            Person(organization_id=owner, account_id=account_id, ids=[user_id]) for account_id, owner in places.items()
-        ]
+        people = [await person_at(connection, owner, account_id, user_id) for account_id, owner in places.items()]
         return Progress(people=[*people, Person(organization_id=PLATFORM, account_id=None, ids=[user_id])])
 
     def _is_of(self, account: Known, request: PrivacyRequest) -> bool:

@@ -17,7 +17,7 @@ from hookline.domain.privacy import PLATFORM, Person, PersonCallback, PrivacyReq
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.forget import count
-from hookline.store import accounts, jobs, privacy_requests
+from hookline.store import accounts, contacts, jobs, privacy_requests
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.pool import Connection, organization_transaction
 from hookline.store.privacy_requests import PrivacyRequest
@@ -110,7 +110,8 @@ async def count_forgotten(pool: asyncpg.Pool, organization_id: str, account_id: 
 
 async def person_at(connection: Connection, organization_id: str, account_id: UUID, contact: str) -> Person:
     """Say who is to be forgotten, by all the ids that an account knows them by."""
-    return Person(organization_id=organization_id, account_id=account_id, ids=[contact])
+    ids = await contacts.all_ids(connection, organization_id, account_id, [contact])
+    return Person(organization_id=organization_id, account_id=account_id, ids=sorted({contact, *ids}))
 
 
 def _known_as(contact: str) -> str:

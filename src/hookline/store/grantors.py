@@ -56,6 +56,7 @@ WHERE a.id IN (
         (SELECT FROM conversations WHERE {_AT} LIMIT 1)
         UNION ALL (SELECT FROM messages WHERE {_AT} LIMIT 1)
         UNION ALL (SELECT FROM contact_watermarks WHERE {_AT} LIMIT 1)
+        UNION ALL (SELECT FROM contact_ids WHERE connected_account_id = a.id AND external_id = $1 LIMIT 1)
     ) AS known
     UNION ALL
     SELECT e.connected_account_id FROM webhook_events e WHERE e.status <> 'PROCESSED' AND e.contact = $1)

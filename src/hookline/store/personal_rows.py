@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from hookline.domain.privacy import Person
+from hookline.store import contacts
 from hookline.store.pool import Connection
 
 BATCH: Final = 500
@@ -98,6 +99,26 @@ def keyed(table: str) -> Sweep:
     return Sweep(table, find, erase)
 
 
+_CONTACTS = """
+SELECT DISTINCT contact_id FROM contact_ids
+WHERE connected_account_id = $1 AND external_id = ANY ($2::text[]) AND organization_id = $3
+"""
+
+
+async def find_contacts(connection: Connection, person: Person, after: str | None) -> Found:
+    """Find the contacts that a person is."""
+    records = await connection.fetch(_CONTACTS, person.account_id, list(person.ids), person.organization_id)
+    return Found(doomed=[record[0] for record in records])
+
+
+async def erase_contacts(connection: Connection, person: Person, found: Found) -> int:
+    """Delete contacts with all their ids. Not by what was found: two may have become one meanwhile."""
+    if person.account_id is not None:
+        await contacts.forget(connection, person.organization_id, person.account_id, person.ids)
+    return found.count
+
+
+CONTACTS: Final = Sweep("contacts", find_contacts, erase_contacts)
 MESSAGES: Final = Sweep("messages", find_messages, erase_messages)
 CONVERSATIONS: Final = keyed("conversations")
 WATERMARKS: Final = keyed("contact_watermarks")

@@ -10,8 +10,8 @@ from hookline.domain.job import ENDED, Ended, IntegrationJobType
 from hookline.services import bulk
 from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.disconnect import AccountDisconnect
-from hookline.services.profiles import ProfileFetch
 from hookline.services.privacy import PrivacyRequests
+from hookline.services.profiles import ProfileFetch
 from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
 from hookline.services.sync import AccountSync
