@@ -123,6 +123,7 @@ async def test_every_operation_is_described(document: Any) -> None:
 async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
     """The routes are these; whoever adds one adds it here."""
     assert sorted(f"{method.upper()} {path}" for path, method, _ in operations(document)) == [
+        "DELETE /api/contacts/{contactId}",
         "DELETE /api/integrations/{accountId}/disconnect",
         "DELETE /api/integrations/{accountId}/templates/{name}",
         "GET /api/capabilities",

@@ -11,17 +11,19 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import HTMLResponse, Response
 
 from hookline.domain.errors import BodyTooLarge, NotFound
+from hookline.domain.ids import parse_id
 from hookline.domain.privacy import BadSignedRequest, PrivacyRequestKind
 from hookline.services.connect import provider_named
-from hookline.services.privacy_intake import take
-from hookline.store import privacy_requests
+from hookline.services.privacy_intake import take, take_forget
+from hookline.store import contacts, privacy_requests
+from hookline.store.pool import organization_transaction
 from hookline.store.privacy_requests import PrivacyRequest, State
 from hookline.web import deletion_page, privacy_docs
 from hookline.web.answers import Json
-from hookline.web.caller import Context
-from hookline.web.described import answer, errors
+from hookline.web.caller import Context, Manager
+from hookline.web.described import answer, answers, errors
 
-router = APIRouter(tags=["Webhooks"])
+router = APIRouter()
 
 MAX_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 16
@@ -30,6 +32,7 @@ _CODE_CHARACTERS: Final = 32
 
 @router.post(
     "/api/webhooks/{provider}/deauthorize",
+    tags=["Webhooks"],
     summary="Hear that somebody removed the app",
     responses={200: answer(privacy_docs.Received, privacy_docs.RECEIVED, "Stored"), **privacy_docs.REFUSED},
     response_class=Json,
@@ -45,6 +48,7 @@ async def deauthorize(provider: str, request: Request, context: Context) -> Json
 
 @router.post(
     "/api/webhooks/{provider}/data-deletion",
+    tags=["Webhooks"],
     summary="Hear that somebody wants their data deleted",
     responses={200: answer(privacy_docs.DeletionTaken, privacy_docs.DELETION_TAKEN, "Stored"), **privacy_docs.REFUSED},
     response_class=Json,
@@ -53,8 +57,37 @@ async def deauthorize(provider: str, request: Request, context: Context) -> Json
 async def delete_data(provider: str, request: Request, context: Context) -> Json:
     """Take in that a person's data must go; the person is given the address of a page that tells how far that is."""
     taken = await _take(PrivacyRequestKind.DATA_DELETION, provider, request, context)
+    return Json(_answer(taken, request, context))
+
+
+@router.delete(
+    "/api/contacts/{contactId}",
+    tags=["Contacts"],
+    summary="Forget a contact",
+    status_code=202,
+    responses=answers(202, privacy_docs.DeletionTaken, privacy_docs.DELETION_TAKEN, "A job does it", 404),
+    response_class=Json,
+)
+async def forget_contact(contactId: str, request: Request, context: Context, caller: Manager) -> Json:
+    """Delete everything of one person at one account, in the background: messages, conversation, webhook events, facts,
+    jobs and the contact, by all their ids. Needs the role OWNER, ADMIN or MANAGER.
+
+    The address tells how far it is, and may be given to the person: it needs no login, and tells nothing about them.
+    """
+    contact_id, row = parse_id(contactId), None
+    if contact_id is not None:
+        async with organization_transaction(context.pool, caller.organization_id) as connection:
+            row = await contacts.get(connection, caller.organization_id, contact_id)
+    if row is None:
+        raise NotFound("there is no such contact in this organization")
+    taken = await take_forget(context.pool, caller.organization_id, row.connected_account_id, row.external_id)
+    context.bell.ring()
+    return Json(_answer(taken, request, context), 202)
+
+
+def _answer(taken: PrivacyRequest, request: Request, context: Context) -> dict[str, str]:
     base = (context.settings.public_url or str(request.base_url)).rstrip("/")
-    return Json({"url": f"{base}/api/data-deletion/{taken.code}", "confirmation_code": taken.code})
+    return {"url": f"{base}/api/data-deletion/{taken.code}", "confirmation_code": taken.code}
 
 
 async def _take(kind: PrivacyRequestKind, provider: str, request: Request, context: Context) -> PrivacyRequest:
@@ -91,6 +124,7 @@ def _signed_request(request: Request, body: bytes) -> str:
 
 @router.get(
     "/api/data-deletion/{code}",
+    tags=["Webhooks"],
     summary="See how far the deletion of somebody's data is",
     responses={
         200: privacy_docs.shown("How far it is; HTML for a browser"),
