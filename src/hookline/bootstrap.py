@@ -51,6 +51,7 @@ class Secrets(msgspec.Struct, frozen=True):
     """What proves who somebody is. Never logged, never shown."""
 
     webhook: Mapping[IntegrationProvider, Sequence[str]]
+    callbacks: Mapping[IntegrationProvider, Sequence[str]]
     verify_token: str
     auth: AuthOptions
 
@@ -74,11 +75,13 @@ def read_secrets(settings: Settings) -> Secrets:
     jwt_secret = settings.jwt_secret
     if not settings.production and jwt_secret is None and settings.jwt_jwks_url is None:
         jwt_secret = made_secrets(settings.data_dir, ["JWT_SECRET"])["JWT_SECRET"]
+
+    def secrets(fields: Sequence[str]) -> list[str]:
+        return [secret for field in fields for secret in split_commas(values[field])]
+
     return Secrets(
-        webhook={
-            name: [secret for field in provider.secret_settings for secret in split_commas(values[field])]
-            for name, provider in PROVIDERS.items()
-        },
+        webhook={name: secrets(provider.secret_settings) for name, provider in PROVIDERS.items()},
+        callbacks={name: secrets(provider.callbacks.secret_settings) for name, provider in PROVIDERS.items()},
         verify_token=values["META_VERIFY_TOKEN"],
         auth=AuthOptions(jwt_secret, settings.jwt_jwks_url, settings.jwt_audience, settings.jwt_issuer),
     )

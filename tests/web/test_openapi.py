@@ -15,7 +15,7 @@ from tests.web.conftest import Client
 from tests.web.rows import Rows
 
 from hookline.domain.outbound import read_message
-from hookline.web import examples, models
+from hookline.web import examples, models, privacy_docs
 
 KEYS_OF = [
     ("/api/integrations", lambda answer: answer[0], models.ConnectedAccount),
@@ -96,6 +96,8 @@ def test_examples_are_of_their_models() -> None:
         (examples.BULK_BEGUN, models.BulkOutcome),
         (examples.FEED, models.Feed),
         (examples.page(examples.MESSAGE), models.MessagePage),
+        (privacy_docs.DELETION_TAKEN, privacy_docs.DeletionTaken),
+        (privacy_docs.DELETION, privacy_docs.Deletion),
     ]
     for example, model in pairs:
         assert sorted(example) == sorted(keys(model))
@@ -121,12 +123,14 @@ async def test_every_operation_is_described(document: Any) -> None:
 async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
     """The routes are these; whoever adds one adds it here."""
     assert sorted(f"{method.upper()} {path}" for path, method, _ in operations(document)) == [
+        "DELETE /api/contacts/{contactId}",
         "DELETE /api/integrations/{accountId}/disconnect",
         "DELETE /api/integrations/{accountId}/templates/{template}",
         "GET /api/capabilities",
         "GET /api/contacts",
         "GET /api/contacts/{contactId}",
         "GET /api/conversations",
+        "GET /api/data-deletion/{code}",
         "GET /api/events",
         "GET /api/integrations",
         "GET /api/integrations/connections/{state}",
@@ -167,14 +171,17 @@ async def test_the_document_names_every_route_of_the_api(document: Any) -> None:
         "POST /api/webhook-events/replay",
         "POST /api/webhook-events/{eventId}/replay",
         "POST /api/webhooks/{provider}",
+        "POST /api/webhooks/{provider}/data-deletion",
+        "POST /api/webhooks/{provider}/deauthorize",
     ]
 
 
 async def test_callers_are_told_what_to_send(document: Any) -> None:
-    """All of /api but the webhooks and the way back from a dialog needs the token and the header; nothing else does."""
+    """All of /api but what platforms, browsers and people without a login ask needs the token and the header."""
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for path, _, operation in operations(document):
         protected = path.startswith("/api/") and "/webhooks/" not in path and not path.endswith("/callback")
+        protected = protected and not path.startswith("/api/data-deletion/")
         named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header" and one["required"]]
         assert named == (["X-Organization-Id"] if protected else []), path
         assert (operation.get("security") or None) == ([{"bearer": []}] if protected else None), path

@@ -95,6 +95,11 @@ def _operator_commands(commands: Any) -> None:
     replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
     prune = _command(commands, "prune", "delete now what is older than the settings keep it", _prune)
     prune.add_argument("--dry-run", action="store_true", help="only count it")
+    forget = _command(commands, "forget", "delete what is one person's at one account", _forget)
+    forget.add_argument("--org", "--organization", required=True, metavar="ORG", help="the organization's id")
+    forget.add_argument("--account", required=True, metavar="ACCOUNT", help="our id of the account")
+    forget.add_argument("--contact", required=True, metavar="CONTACT", help="the platform's id of the person")
+    forget.add_argument("--dry-run", action="store_true", help="only count it")
     pause = _command(commands, "pause", "let an organization's jobs, or one account's, not run for a while", _pause)
     resume = _command(commands, "resume", "let them run again", _resume)
     for command in (pause, resume):
@@ -109,7 +114,7 @@ def _operator_commands(commands: Any) -> None:
     keys.add_argument("verb", choices=("list", "rotate"), help="list them, or replace the one that encrypts")
     doctor = _command(commands, "doctor", "say what is wrong here and with the accounts, and how to mend it", _doctor)
     doctor.add_argument("--account", metavar="ID", help="only this account, by our id, connected or not")
-    for command in (trace, replay, prune, pause, resume, events, keys, doctor):
+    for command in (trace, replay, prune, forget, pause, resume, events, keys, doctor):
         command.add_argument("--json", action="store_true", help="for machines")
 
 
@@ -236,6 +241,16 @@ def _prune(options: argparse.Namespace) -> int:
     from hookline.settings import read_settings
 
     return _loop(prune_now(read_settings(), dry_run=options.dry_run, as_json=options.json))
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from hookline.cli.forget import forget_now
+    from hookline.settings import read_settings
+
+    settings = read_settings()
+    logs.configure("console", settings.log_level)
+    named = (options.org, options.account, options.contact)
+    return _loop(forget_now(settings, *named, dry_run=options.dry_run, as_json=options.json))
 
 
 def _pause(options: argparse.Namespace) -> int:

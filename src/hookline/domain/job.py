@@ -32,6 +32,7 @@ class IntegrationJobType(StrEnum):
     DISCONNECT_ACCOUNT = "DISCONNECT_ACCOUNT"
     FETCH_MEDIA = "FETCH_MEDIA"
     FETCH_PROFILE = "FETCH_PROFILE"  # who somebody is, where webhooks tell only an id
+    PRIVACY_REQUEST = "PRIVACY_REQUEST"
 
 
 class Ended(Enum):

@@ -8,6 +8,7 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item, Part
 from hookline.providers.accounts import AccountsClient
+from hookline.providers.callbacks import Callbacks
 from hookline.providers.files import Files
 from hookline.providers.http import HttpClient
 from hookline.providers.sender import Sender
@@ -73,6 +74,11 @@ class Provider(Protocol):
     @property
     def tells_profiles(self) -> bool:
         """Whether its webhooks leave out who somebody is, and its accounts' client can ask."""
+        ...
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """How it tells about the people who allowed our app something."""
         ...
 
     def addresses(self, external_account_id: str, metadata: Mapping[str, Any]) -> Sequence[Address]:

@@ -46,20 +46,23 @@ async def disconnect(pool: asyncpg.Pool, organization_id: str, account_id: UUID)
         return await _end(connection, before) or before
 
 
-async def note_removal(connection: Connection, account_id: UUID, organization_id: str, at: datetime) -> bool:
+async def note_removal(
+    connection: Connection, account_id: UUID, organization_id: str, at: datetime, reason: str | None = None
+) -> bool:
     """Disconnect an account that the platform took from us; True if that is news. The caller's transaction.
 
-    at: when the platform did it, by its clock. What was connected after that is another connection.
+    at: when the platform did it, by its clock. What was connected after that is another connection. reason: what the
+    CRM is told of it.
     """
     before = await accounts.get(connection, organization_id, account_id)
     if before is None or before.connected_at > at:
         return False
-    return await _end(connection, before) is not None
+    return await _end(connection, before, reason) is not None
 
 
-async def _end(connection: Connection, before: ConnectedAccount) -> ConnectedAccount | None:
+async def _end(connection: Connection, before: ConnectedAccount, reason: str | None = None) -> ConnectedAccount | None:
     """End a connection; None if it has ended already."""
-    account = await accounts.disconnect(connection, before.organization_id, before.id)
+    account = await accounts.disconnect(connection, before.organization_id, before.id, reason)
     if account is None:
         return None
     await accounts.close_routes(connection, account.id)

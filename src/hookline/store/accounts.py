@@ -139,15 +139,17 @@ async def revive(
 
 
 _DISCONNECT = f"""
-UPDATE connected_accounts SET status = 'DISCONNECTED', updated_at = now()
+UPDATE connected_accounts SET status = 'DISCONNECTED', last_error = coalesce($3, last_error), updated_at = now()
 WHERE id = $1 AND organization_id = $2 AND status <> 'DISCONNECTED'
 RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
-async def disconnect(connection: Connection, organization_id: str, account_id: UUID) -> ConnectedAccount | None:
-    """Mark an account DISCONNECTED; None if it is not there, or was already."""
-    record = await connection.fetchrow(_DISCONNECT, account_id, organization_id)
+async def disconnect(
+    connection: Connection, organization_id: str, account_id: UUID, reason: str | None = None
+) -> ConnectedAccount | None:
+    """Mark an account DISCONNECTED, with the reason if there is one; None if it is not there, or was already."""
+    record = await connection.fetchrow(_DISCONNECT, account_id, organization_id, reason)
     return None if record is None else _account(record)
 
 

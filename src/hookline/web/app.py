@@ -32,6 +32,7 @@ from hookline.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hookline.domain.privacy import BadSignedRequest
 from hookline.domain.refusal import SendRefused
 from hookline.store.pool import DATABASE_AWAY
 from hookline.web import (
@@ -47,6 +48,7 @@ from hookline.web import (
     media,
     messages,
     pauses,
+    privacy,
     sends,
     templates,
     webhook_events,
@@ -60,6 +62,7 @@ RETRY_AFTER_SECONDS = 5
 
 STATUS: Final[Mapping[type[RequestError], int]] = {
     OrganizationMissing: 400,
+    BadSignedRequest: 400,
     Unauthenticated: 401,
     SignatureMismatch: 401,
     Forbidden: 403,
@@ -110,6 +113,7 @@ def create_api(context: ApiContext) -> FastAPI:
         contacts,
         capabilities,
         webhook_events,
+        privacy,
         jobs,
         events,
         health,

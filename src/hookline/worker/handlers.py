@@ -11,6 +11,7 @@ from hookline.services import bulk
 from hookline.services.deliver import Deliver, DeliveryOptions
 from hookline.services.disconnect import AccountDisconnect
 from hookline.services.inbound_media import MediaFetch
+from hookline.services.privacy import PrivacyRequests
 from hookline.services.profiles import ProfileFetch
 from hookline.services.refresh import TokenRefresh
 from hookline.services.retry import run_retry
@@ -38,6 +39,7 @@ def default_handlers(context: WorkerContext) -> dict[str, Handler]:
         IntegrationJobType.DISCONNECT_ACCOUNT: AccountDisconnect(*outside),
         IntegrationJobType.FETCH_MEDIA: _fetch(context),
         IntegrationJobType.FETCH_PROFILE: ProfileFetch(*outside, timedelta(days=days) if days else None),
+        IntegrationJobType.PRIVACY_REQUEST: PrivacyRequests(context.pool, context.providers),
     }
 
 

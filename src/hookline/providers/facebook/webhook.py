@@ -7,11 +7,13 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.callbacks import Callbacks
 from hookline.providers.facebook import feed
 from hookline.providers.facebook.client import PageAccounts
 from hookline.providers.facebook.payload import FacebookSender
 from hookline.providers.http import HttpClient
 from hookline.providers.meta.platform import EntryPlatform
+from hookline.providers.meta.signed_request import MetaCallbacks
 from hookline.providers.meta.source import Source
 from hookline.providers.sender import Sender
 
@@ -22,6 +24,7 @@ class Facebook(EntryPlatform):
     name = IntegrationProvider.FACEBOOK
     sender: Sender = FacebookSender()
     secret_settings = ("META_APP_SECRETS",)
+    callbacks: Callbacks = MetaCallbacks("app:meta", ("META_APP_SECRETS",))
     object_name = "page"
 
     def read_change(self, found: Source, value: dict[str, Any], index: int) -> Iterator[Item]:

@@ -7,12 +7,14 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Item
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.callbacks import Callbacks
 from hookline.providers.http import HttpClient
 from hookline.providers.instagram import comments
 from hookline.providers.instagram.client import InstagramAccounts
 from hookline.providers.instagram.payload import InstagramSender
 from hookline.providers.meta import lenient
 from hookline.providers.meta.platform import EntryPlatform
+from hookline.providers.meta.signed_request import MetaCallbacks
 from hookline.providers.meta.source import Source
 from hookline.providers.sender import Sender
 
@@ -27,6 +29,7 @@ class Instagram(EntryPlatform):
     name = IntegrationProvider.INSTAGRAM
     sender: Sender = InstagramSender()
     secret_settings = ("INSTAGRAM_APP_SECRETS", "META_APP_SECRETS")
+    callbacks: Callbacks = MetaCallbacks("app:instagram", ("INSTAGRAM_APP_SECRETS",))
     object_name = "instagram"
 
     def read_change(self, found: Source, value: dict[str, Any], index: int) -> Iterator[Item]:

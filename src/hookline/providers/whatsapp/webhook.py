@@ -8,10 +8,12 @@ from hookline.domain.event import Item, Part
 from hookline.providers import generic
 from hookline.providers.accounts import AccountsClient
 from hookline.providers.base import Address
+from hookline.providers.callbacks import Callbacks
 from hookline.providers.files import Files
 from hookline.providers.http import HttpClient
 from hookline.providers.meta import lenient, routing, signature, source
 from hookline.providers.meta.envelope import decode
+from hookline.providers.meta.signed_request import MetaCallbacks
 from hookline.providers.sender import Sender
 from hookline.providers.templates import Templates
 from hookline.providers.whatsapp import account_fields, calls, coexistence, messages, quick_parse, quick_split
@@ -42,6 +44,7 @@ class WhatsApp:
     templates: Templates | None = WhatsAppTemplates()
     tells_profiles = False
     secret_settings = ("META_APP_SECRETS",)
+    callbacks: Callbacks = MetaCallbacks("app:meta", ("META_APP_SECRETS",))
 
     def verify(self, body: bytes, signature_header: str | None, secrets: Sequence[str]) -> bool:
         """Say whether the header was made over `body` with one of `secrets`."""
