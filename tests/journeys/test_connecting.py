@@ -17,7 +17,7 @@ from hookline.domain.principal import Role
 from hookline.simulator import default
 from hookline.simulator.client import SimulatorClient
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.xdist_group("connecting in a browser")]  # one program for all
 
 CALLBACK = "/callback"
 INTEGRATIONS = "/api/integrations"
