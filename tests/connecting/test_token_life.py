@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.connecting.test_by_token import business_token
 from tests.connecting.town import Town
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
@@ -223,6 +224,44 @@ async def test_connecting_again_mends_it(place: Town) -> None:
     assert await place.feed() == ["account.connected", "account.error", "account.connected"]
     assert (await token_of(place, account)).startswith("IGAA")
     assert (await row(place))["due_at"] is not None
+
+
+@pytest.mark.parametrize("mend", ["connect", "sync"])
+async def test_what_waited_for_its_account_is_sent_as_soon_as_that_is_mended(place: Town, mend: str) -> None:
+    """A message that met a dead token goes out as soon as its account is connected again, or found well."""
+    by_token = {"externalAccountId": default.PHONE_NUMBER, "accessToken": business_token(place, wabas=[default.WABA])}
+    path = "/api/integrations/WHATSAPP/connect"
+    account = (await place.api.post(path, by_token)).json["id"]
+    await place.work()
+    tokens = [one for one in place.sim.world.records.tokens.values() if not one.dead]
+    kill(place, "removed")
+    template = {"name": "hello_world", "language": "en_US"}
+    ids = []
+    for to in ("+15550002001", "+15550002001", "+201000002003"):
+        body = {"accountId": account, "to": to, "type": "template", "template": template}
+        answer = await place.api.post("/api/messages", body)
+        assert answer.status == 202, answer.text
+        ids.append(answer.json["id"])
+    await place.work()
+    assert (await status(place))[0] == "ERROR"
+    assert await _statuses(place, ids) == ["QUEUED"] * 3
+    calls = place.calls("messages")
+    if mend == "connect":
+        answer = await place.api.post(path, {**by_token, "accessToken": business_token(place, wabas=[default.WABA])})
+        assert (answer.status, answer.json["id"]) == (200, account)
+    else:
+        for one in tokens:
+            one.dead = ""
+        assert (await place.api.post(f"/api/integrations/{account}/sync")).status == 202
+    await place.work()
+    await place.work()
+    assert (await status(place))[0] == "CONNECTED"
+    assert await _statuses(place, ids) == ["SENT"] * 3
+    assert place.calls("messages") == calls + 3
+
+
+async def _statuses(place: Town, ids: list[str]) -> list[str]:
+    return [(await place.api.get(f"/api/messages/{one}")).json["status"] for one in ids]
 
 
 async def test_a_refusal_in_the_middle_of_work(place: Town) -> None:

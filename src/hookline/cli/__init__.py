@@ -86,11 +86,11 @@ def _process_commands(commands: Any) -> None:
 
 def _operator_commands(commands: Any) -> None:
     token = _command(commands, "token", "print a development token", _token)
-    token.add_argument("--org", required=True, metavar="ORG", help="the organization's id")
+    token.add_argument("--org", required=True, type=_named, metavar="ORG", help="the organization's id")
     token.add_argument("--role", default=Role.OWNER, type=str.upper, choices=list(Role), help="default: OWNER")
     token.add_argument("--hours", type=_hours, default=24.0, help="how long it is valid (default: 24)")
     trace = _command(commands, "trace", "tell the whole story of one message", _trace)
-    trace.add_argument("external_id", metavar="ID", help="the platform's id of a message, or ours")
+    trace.add_argument("external_id", type=_named, metavar="ID", help="the platform's id of a message, or ours")
     replay = _command(commands, "replay", "process stored webhook events again", _replay)
     replay.add_argument("event_ids", nargs="+", metavar="EVENT", help="ids of webhook events")
     prune = _command(commands, "prune", "delete now what is older than the settings keep it", _prune)
@@ -103,7 +103,7 @@ def _operator_commands(commands: Any) -> None:
     pause = _command(commands, "pause", "let an organization's jobs, or one account's, not run for a while", _pause)
     resume = _command(commands, "resume", "let them run again", _resume)
     for command in (pause, resume):
-        command.add_argument("--org", required=True, metavar="ORG", help="the organization's id")
+        command.add_argument("--org", required=True, type=_named, metavar="ORG", help="the organization's id")
         command.add_argument("--account", metavar="ACCOUNT", help="our id of one of its accounts (default: all of it)")
     events = _command(commands, "events", "list webhook events that no organization can see", _events)
     which = events.add_mutually_exclusive_group(required=True)
@@ -133,6 +133,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT):
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_MAX_PORT}")
     return int(text)
+
+
+def _named(text: str) -> str:
+    """Take what names something; an empty variable of a shell names nothing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def _hours(text: str) -> float:

@@ -23,8 +23,9 @@ from hookline.providers.accounts import AccountsClient, Candidate, Grant
 from hookline.providers.base import Provider
 from hookline.security.vault import Vault
 from hookline.services import account_jobs, facts, keys, sealed, template_news, tokens
+from hookline.services.consequence import REAUTHORIZE_AGAIN
 from hookline.services.platform_calls import told
-from hookline.store import accounts, outbox
+from hookline.store import accounts, outbox, sends
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.pool import Connection, organization_transaction
 from hookline.store.tokens import OAuthToken, TokenInfo
@@ -104,6 +105,8 @@ class Connector(msgspec.Struct, frozen=True):
                 await self._keep_pin(connection, candidate, pin)
             await _tell(connection, opened, token)
             await self._look_soon(connection, opened)
+            if opened.before is ConnectedAccountStatus.ERROR:
+                await sends.wake_account(connection, self.organization_id, opened.account.id, REAUTHORIZE_AGAIN)
             return msgspec.structs.replace(opened, token=token)
 
         return await self._transaction(write)

@@ -19,11 +19,12 @@ from hookline.providers.accounts import Credentials, Description
 from hookline.providers.templates import TemplatesClient
 from hookline.security.vault import Vault
 from hookline.services import account_jobs, facts
+from hookline.services.consequence import REAUTHORIZE_AGAIN
 from hookline.services.refresh import Clients, ref_of
 from hookline.services.refusal import note_refusal
 from hookline.services.template_news import TemplateList, is_only_templates, keep_list
 from hookline.services.tokens import credentials, next_look
-from hookline.store import accounts, outbox, paces, tokens
+from hookline.store import accounts, outbox, paces, sends, tokens
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.jobs import Job
 from hookline.store.pool import Connection
@@ -111,6 +112,7 @@ class AccountSync:
             await tokens.set_due(connection, row, next_look(mine, datetime.now(UTC)))
             infos = await tokens.infos(connection, account.organization_id, [account.id])
             await outbox.add(connection, facts.account_changed(recovered, "connected", infos.get(account.id)))
+            await sends.wake_account(connection, account.organization_id, account.id, REAUTHORIZE_AGAIN)
 
     async def _refused(self, account: ConnectedAccount, mine: Credentials, error: ProviderError) -> None:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -4,7 +4,7 @@ What a message said when it was accepted stays in its `meta_json`, under `reques
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -132,6 +132,24 @@ async def wake(connection: Connection, jobs: Sequence[tuple[str, UUID]]) -> None
     """Let waiting jobs (organization, id) run now."""
     if jobs:
         await connection.execute(_WAKE, [organization for organization, _ in jobs], [id_ for _, id_ in jobs])
+
+
+# What a claim has in hand at this moment is left to it.
+_WAKE_ACCOUNT = """
+UPDATE integration_jobs j SET run_at = now(), updated_at = now()
+FROM (
+    SELECT organization_id, id FROM integration_jobs
+    WHERE organization_id = $1 AND connected_account_id = $2 AND job_type = 'SEND_MESSAGE' AND status = 'PENDING'
+      AND run_at > now() AND run_at <= now() + $3::interval
+    FOR UPDATE SKIP LOCKED
+) AS w
+WHERE j.organization_id = w.organization_id AND j.id = w.id AND j.status = 'PENDING'
+"""
+
+
+async def wake_account(connection: Connection, organization_id: str, account_id: UUID, within: timedelta) -> None:
+    """Let those jobs of an account that send, and are due within so long, run now."""
+    await connection.execute(_WAKE_ACCOUNT, organization_id, account_id, within)
 
 
 _TWIN = """

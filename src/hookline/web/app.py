@@ -38,6 +38,7 @@ from hookline.store.pool import DATABASE_AWAY
 from hookline.web import (
     capabilities,
     consent,
+    consent_page,
     contacts,
     conversations,
     docs,
@@ -159,6 +160,8 @@ def _answer(status: int, slug: str, detail: str, headers: Mapping[str, str] | No
 async def _refuse(request: Request, error: RequestError) -> Response:
     """Answer a request that cannot be fulfilled as it is, by the error's class."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if consent_page.wanted(request):
+        return consent_page.refused(status, error)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
     more = dict(error.more)
     if isinstance(error, InvalidRequest):

@@ -13,7 +13,7 @@ from hookline.services import shapes
 from hookline.services.connect import Connected, Connector, provider_named
 from hookline.services.oauth import Callback, Finished, Offer, choose, finish, offered, organization_of
 from hookline.settings import Settings
-from hookline.web import examples, models
+from hookline.web import consent_page, examples, models
 from hookline.web.answers import Json
 from hookline.web.caller import Context, Manager
 from hookline.web.connection import Choice
@@ -24,8 +24,6 @@ from hookline.web.validation import read_body
 
 router = APIRouter(prefix="/api/integrations", tags=["Integrations"])
 
-# A code and a state stand in the address: no page that comes after it may learn them.
-_PRIVATE = {"Referrer-Policy": "no-referrer"}
 _MAX_CHARACTERS = 4096
 
 _Text = Annotated[str | None, Query(max_length=_MAX_CHARACTERS)]
@@ -111,7 +109,9 @@ async def choose_connection(state: str, request: Request, context: Context, call
     summary="Come back from the platform's dialog",
     responses={
         200: answer(
-            models.ConnectedAccount | models.Offer, examples.ACCOUNT, "Connected; or several accounts to choose from"
+            models.ConnectedAccount | models.Offer,
+            examples.ACCOUNT,
+            "Connected; or several accounts to choose from. For a browser, a page that says so",
         ),
         303: {"description": "To `returnUrl`, with `accountId`, or `state` to choose, or `error` and `errorDetail`"},
         **errors(403, 404, 409, 410, 422, 501, 502, 503, 504),
@@ -121,6 +121,7 @@ async def choose_connection(state: str, request: Request, context: Context, call
 )
 async def finish_connection(
     provider: str,
+    request: Request,
     context: Context,
     state: _Text = None,
     code: _Text = None,
@@ -131,7 +132,8 @@ async def finish_connection(
 ) -> Response:
     """End what `connect` began: here the platform sends the person's browser, which is known by the state alone.
 
-    The code is exchanged at once. One eligible account is connected; among several, who began chooses.
+    The code is exchanged at once. One eligible account is connected; among several, who began chooses. Without a
+    `returnUrl`, a browser (`Accept: text/html`) is shown a page that says how it ended; anything else gets JSON.
     """
     platform = provider_named(context.providers, provider)
     if not state:
@@ -143,10 +145,12 @@ async def finish_connection(
         context.bell.ring()
     if finished.return_url is not None:
         target = with_parameters(finished.return_url, _parameters(finished))
-        return RedirectResponse(target, 303, _PRIVATE)
+        return RedirectResponse(target, 303, consent_page.PRIVATE)
     if finished.error is not None:
         raise finished.error
-    return Json(_shape(finished), headers=_PRIVATE)
+    if consent_page.wanted(request):
+        return _page(finished)
+    return Json(_shape(finished), headers=consent_page.PRIVATE)
 
 
 def _parameters(finished: Finished) -> dict[str, str]:
@@ -166,3 +170,10 @@ def _shape(finished: Finished) -> dict[str, Any]:
         return shapes.account(finished.connected.account, finished.connected.token)
     assert finished.offer is not None  # noqa: S101 - one of the two is there where there is no error
     return offer_shape(finished.offer)
+
+
+def _page(finished: Finished) -> Response:
+    if finished.connected is not None:
+        return consent_page.connected(finished.connected)
+    assert finished.offer is not None  # noqa: S101 - as above
+    return consent_page.offered(finished.offer)

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from hookline.domain.errors import BodyTooLarge, InvalidRequest
 
 MAX_BODY_BYTES = 1024 * 1024
+# What is too large is read so far and not kept: who sends all of it before they read would find the answer cut off.
+HEARD_OUT_BYTES = 32 * 1024 * 1024
 _MAX_LOCATION_CHARACTERS = 100
 _MAX_ERRORS = 20
 
@@ -81,9 +83,12 @@ async def _read(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"a body may have at most {MAX_BODY_BYTES} bytes")
-        chunks.append(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        elif size > HEARD_OUT_BYTES:
+            break
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"a body may have at most {MAX_BODY_BYTES} bytes")
     return b"".join(chunks)
 
 
