@@ -169,7 +169,7 @@ class Outgoing:
             for account in firsts:
                 said = {"accountId": str(account), "to": "16505550000", "type": "text", "text": model}
                 await pool.execute("UPDATE conversations SET contact = '16505550000'")
-                await accept(pool, PROVIDERS, ORGANIZATION, read_message(said))
+                await accept(pool, PROVIDERS, ORGANIZATION, read_message(said), links_inside=True)
         async with database.transaction():
             await database.execute(
                 _MORE, [accounts[place] for place in places], [self.people[place] for place in places], [*range(count)]

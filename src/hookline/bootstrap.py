@@ -331,4 +331,7 @@ class Hookline:
         Raises: NotFound; InvalidMessage, NotSupported, SendRefused, KeyReused.
         """
         said = read_message(dict(message))
-        return await accept(self.context.pool, self.context.providers, organization_id, said, idempotency_key)
+        context, inside = self.context, not self.context.settings.production
+        return await accept(
+            context.pool, context.providers, organization_id, said, idempotency_key, links_inside=inside
+        )

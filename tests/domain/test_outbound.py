@@ -95,6 +95,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "text", "text": "a", "fax": {}}, "body.fax", "is not known here"),
     ({"type": "fax"}, "body.type", "must be one of text, image"),
     ({"type": "text", "text": ""}, "body.text", "length >= 1"),
+    ({"type": "text", "text": " \n\u2003"}, "body", "more than spaces"),
     ({"type": "text", "text": {"body": "a"}}, "body.text", "expected `str`, got `object`"),
     ({"type": "text", "text": "a\x00"}, "body", "NUL"),
     ({"type": "text", "text": "a\ud800"}, "body", "Unicode"),

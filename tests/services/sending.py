@@ -175,7 +175,7 @@ class Sending:
         """Accept a message; its id, or that of the job of what is none."""
         said = content or {"type": "text", "text": text}
         body = {"accountId": str(account or self.account), "to": to, **said}
-        return (await accept(self.pool, PROVIDERS, ORGANIZATION, read_message(body))).id
+        return (await accept(self.pool, PROVIDERS, ORGANIZATION, read_message(body), links_inside=True)).id
 
     async def run(self) -> None:
         """Run what is due now."""

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.web.conftest import Answer, Client
+from tests.conftest import SettingsFor
+from tests.web.conftest import Answer, Client, OpenApi
 from tests.web.rows import Rows
 
 from hookline.domain.ids import new_id
@@ -314,3 +315,25 @@ async def test_a_person_decides_what_nobody_knows(desk: Desk, owner: asyncpg.Con
     assert (await desk.api.post(path, {"decision": "maybe"})).status == 422
     assert (await desk.api.of("org-2").post(path, {"decision": "failed"})).status == 404
     assert (await desk.api.post("/api/messages/x/resolve", {"decision": "failed"})).status == 404
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/a.png", "http://169.254.169.254/latest", "https://db.internal/a.png"]
+)
+async def test_production_takes_no_link_that_leads_inside(
+    desk: Desk,
+    open_api: OpenApi,
+    settings_for: SettingsFor,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+) -> None:
+    """No platform could fetch it: 422 at once, with the place; development allows this machine."""
+    content = {"type": "image", "image": {"url": url}}
+    assert (await desk.send(content)).status == 202
+    for name in ("META_APP_SECRETS", "META_VERIFY_TOKEN", "INSTAGRAM_APP_SECRETS"):
+        monkeypatch.setenv(f"HOOKLINE_{name}", "a-secret-of-the-test-that-is-long")
+    desk.api = await open_api(settings_for(database_url, environment="production"))
+    refused = await desk.send(content)
+    assert (refused.status, refused.json["errors"][0]["location"]) == (422, "body.image.url")
+    assert await desk.count("messages") == 1

@@ -108,7 +108,7 @@ def _length(text: str, unit: Unit) -> int:
 def _file_complaint(rule: Files, file: File) -> str | None:
     if file.url is None:
         uploaded = parse_id(file.media_id or "") is not None  # here: it has an address
-        return "files by URL, or by the id of an upload, only" if rule.needs_url and not uploaded else None
+        return "files by URL only, or by the id of an upload" if rule.needs_url and not uploaded else None
     guessed, _ = mimetypes.guess_type(urlsplit(file.url).path)
     if guessed is None or not rule.mime_types or guessed in rule.mime_types:
         return None

@@ -138,6 +138,8 @@ class OutboundMessage(Part, frozen=True, kw_only=True):
             raise ValueError(
                 f"type {self.type} has no room for {others}" if others else f"type {self.type} needs {self.type}"
             )
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text must hold more than spaces")
 
     @property
     def content(self) -> Content:

@@ -6,7 +6,6 @@ than agreed, counted as they come. Nothing is decompressed.
 """
 
 import fnmatch
-import ipaddress
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hookline.domain.addresses import is_address, is_public
 from hookline.domain.provider_error import NotReached
 from hookline.providers.http import USER_AGENT
 from hookline.settings import split_commas
@@ -61,7 +61,7 @@ class Origins(msgspec.Struct, frozen=True):
             raise DownloadRefused("the file's address is no plain https URL")
         if not any(fnmatch.fnmatchcase(host, pattern) for pattern in self.hosts):
             raise DownloadRefused("the file's address is at an unexpected host")
-        if _is_address(host):
+        if is_address(host):
             raise DownloadRefused("the file's address names no host")
 
     def inside(self, url: str) -> bool:
@@ -180,30 +180,3 @@ def _connector(*, public_only: bool) -> "aiohttp.TCPConnector":
             await self._resolver.close()
 
     return aiohttp.TCPConnector(resolver=PublicResolver() if public_only else None, use_dns_cache=False, limit=1)
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host is written as an address, in whichever notation a resolver takes."""
-    try:
-        socket.inet_aton(host)
-    except OSError:
-        return ":" in host
-    return True
-
-
-# What stands for an address of the old kind inside one of the new: it could be any.
-_TRANSLATED: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-
-
-def is_public(address: str) -> bool:
-    """Whether an address belongs to the public Internet."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    if mapped is not None:
-        parsed = mapped
-    if parsed.version == 6 and any(parsed in network for network in _TRANSLATED):
-        return False
-    return parsed.is_global and not parsed.is_multicast

@@ -56,15 +56,20 @@ async def accept(
     organization_id: str,
     said: OutboundMessage,
     idempotency_key: str | None = None,
+    *,
+    links_inside: bool,
 ) -> Message | Job:
     """Take a message: QUEUED, with its job, in one transaction; or the one that the key stands for already.
 
-    What stands in no log, a read mark or a typing indicator, is given by its job.
+    What stands in no log, a read mark or a typing indicator, is given by its job. links_inside: whether files may stand
+    at addresses that only this machine or network reaches, as in development.
 
     Raises: NotFound; InvalidMessage, NotSupported, SendRefused, KeyReused.
     """
     if idempotency_key is not None:
         _check_key(idempotency_key)
+    if not links_inside:
+        uploads.check_links(said)
     async with organization_transaction(pool, organization_id) as connection:
         account = await accounts.get(connection, organization_id, said.account_id)
         if account is None:

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from hookline.domain.addresses import leads_inside
 from hookline.domain.capability import Files, NotSupported
 from hookline.domain.errors import BodyTooLarge, InvalidRequest
 from hookline.domain.ids import new_id, parse_id
@@ -89,6 +91,13 @@ async def _limited(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterato
         if size > max_bytes:
             raise BodyTooLarge(f"a file may have at most {max_bytes} bytes")
         yield chunk
+
+
+def check_links(said: OutboundMessage) -> None:
+    """Refuse links to files that no platform could fetch. Raises: InvalidMessage."""
+    for location, file in files_of(said):
+        if file.url is not None and leads_inside(urlsplit(file.url).hostname or ""):
+            raise InvalidMessage(f"{location}.url", "must be an address that the platform can reach")
 
 
 async def check(connection: Connection, organization_id: str, sender: Sender, said: OutboundMessage) -> OutboundMessage:

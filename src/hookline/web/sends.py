@@ -45,7 +45,8 @@ async def send_message(request: Request, context: Context, caller: Member) -> Js
     """
     said = read_message(await read_object(request))
     key = request.headers.get("Idempotency-Key")
-    taken = await accept(context.pool, context.providers, caller.organization_id, said, key)
+    inside = not context.settings.production
+    taken = await accept(context.pool, context.providers, caller.organization_id, said, key, links_inside=inside)
     context.bell.ring(Work.JOBS)
     return Json(shapes.message(taken) if isinstance(taken, Message) else shapes.action(taken), status_code=202)
 
