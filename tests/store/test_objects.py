@@ -53,7 +53,7 @@ async def pieces(number: int, fail: bool = False) -> AsyncIterator[bytes]:
 
 
 async def read(objects: Objects, start: int, end: int) -> bytes:
-    return b"".join([chunk async for chunk in objects.read(KEY, start, end)])
+    return b"".join([chunk async for chunk in await objects.read(KEY, start, end)])
 
 
 async def test_a_file_is_kept_read_and_deleted(objects: Objects) -> None:

@@ -66,7 +66,13 @@ class Origins(msgspec.Struct, frozen=True):
 
     def inside(self, url: str) -> bool:
         """Whether a URL is below one of the roots, which the operator has named."""
-        return any(url.startswith(root.rstrip("/") + "/") for root in self.roots)
+        return not _climbs(url) and any(url.startswith(root.rstrip("/") + "/") for root in self.roots)
+
+
+def _climbs(url: str) -> bool:
+    """Whether a path leads upwards, in whichever notation the client would follow it."""
+    path = urlsplit(url).path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
+    return any(piece in (".", "..") for piece in path.split("/"))
 
 
 # Anything public, for files whose address people give us themselves.

@@ -1,6 +1,7 @@
 """The files that people send: noted with their message, fetched by a job while the platform has them, kept here."""
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
@@ -11,14 +12,14 @@ import msgspec
 import structlog
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
-from hookline.domain.errors import PermanentFailure
+from hookline.domain.errors import PermanentFailure, Unavailable, WaitRequested
 from hookline.domain.event import Media, Origin
 from hookline.domain.ids import new_id, parse_id
 from hookline.domain.provider_error import ErrorClass, NotReached, OutcomeUnknown, ProviderError
 from hookline.domain.stored_media import ANY_TYPE, MediaState, content_type, safe_filename
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
-from hookline.providers.download import Download, DownloadGone, DownloadRefused, download
+from hookline.providers.download import Download, DownloadGone, DownloadRefused, Origins, download
 from hookline.providers.files import FileSource
 from hookline.providers.http import HttpClient
 from hookline.services import account_jobs, facts
@@ -113,9 +114,8 @@ class MediaFetch:
                 await self._fail(row, MediaState.FAILED, str(error))
             except ProviderError as error:
                 await self._refused(job, row, error)
-            except (NotReached, OutcomeUnknown) as error:
-                if job.attempts >= (self._policy.max_attempts if job.max_attempts is None else job.max_attempts):
-                    await self._fail(row, MediaState.FAILED, str(error))
+            except (NotReached, OutcomeUnknown, OtherBytes, Unavailable) as error:
+                await self._tried(job, row, str(error))
                 raise
 
     async def _read(self, job: Job) -> tuple[StoredMedia | None, ConnectedAccount | None]:
@@ -134,12 +134,21 @@ class MediaFetch:
         source = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
         if source is None:
             raise DownloadGone("the platform has the file no more")
+        try:
+            await self._keep(row, await self._download(row, source, files.origins(self._platforms)))
+        except DownloadGone:
+            # Where the platform gives addresses anew, one that expired is no loss. Source: protocol reference 2.5.
+            anew = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
+            if anew is None or anew.url == source.url:
+                raise
+            await self._keep(row, await self._download(row, anew, files.origins(self._platforms)))
+
+    async def _download(self, row: StoredMedia, source: FileSource, origins: Origins) -> File:
         key = media.object_key(row.organization_id, row.id)
-        origins = files.origins(self._platforms)
         async with download(source.url, origins, max_bytes=self._max_bytes, headers=source.headers) as incoming:
-            seen = Seen(incoming.chunks)
+            seen = Seen(incoming.chunks, row.said.sha256)
             await self._objects.put(key, seen.chunks())
-        await self._keep(row, _file(key, row, source, incoming, seen))
+        return _file(key, row, source, incoming, seen)
 
     async def _keep(self, row: StoredMedia, file: File) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -160,7 +169,14 @@ class MediaFetch:
             await self._fail(row, MediaState.FAILED, str(error))
             return
         # Connecting again may come in time: the platforms keep files for days.
+        if not isinstance(ends, WaitRequested):
+            await self._tried(job, row, str(error))
         raise NotReached(str(error)) if isinstance(ends, PermanentFailure) else ends
+
+    async def _tried(self, job: Job, row: StoredMedia, reason: str) -> None:
+        """After the last attempt, note that a file cannot be had: it must not wait for ever."""
+        if job.attempts >= (self._policy.max_attempts if job.max_attempts is None else job.max_attempts):
+            await self._fail(row, MediaState.FAILED, reason)
 
     async def _fail(self, row: StoredMedia, state: MediaState, reason: str) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -170,25 +186,48 @@ class MediaFetch:
         log.warning("a file could not be fetched", media_id=str(row.id), state=state)
 
 
-class Seen:
-    """Passes pieces on and keeps count of them."""
+class OtherBytes(Exception):
+    """What came is not the file that the platform announced."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+
+class Seen:
+    """Passes pieces on and keeps count of them. announced: their hash, as a webhook tells it, if it does."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], announced: str | None = None) -> None:
         self._chunks = chunks
+        self._announced = announced
         self._hash = hashlib.sha256()
         self.size = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the pieces."""
+        """Give the pieces. Raises: OtherBytes after the last, so that nothing is kept."""
         async for chunk in self._chunks:
             self._hash.update(chunk)
             self.size += len(chunk)
             yield chunk
+        if not is_announced(self.sha256, self._announced):
+            raise OtherBytes("the file is not the one that was announced: its hash differs")
 
     @property
     def sha256(self) -> str:
         """The hash so far, in hexadecimal digits."""
         return self._hash.hexdigest()
+
+
+def is_announced(sha256: str, announced: str | None) -> bool:
+    """Compare with a webhook's hash, in base64 or hexadecimal; what is neither says nothing.
+
+    Source: protocol reference 2.5.
+    """
+    if announced is None:
+        return True
+    if len(announced) == len(sha256):
+        return announced.lower() == sha256
+    try:
+        told = base64.b64decode(announced, validate=True)
+    except ValueError:
+        return True
+    return len(told) * 2 != len(sha256) or told.hex() == sha256
 
 
 def _file(key: str, row: StoredMedia, source: FileSource, incoming: Download, seen: Seen) -> File:

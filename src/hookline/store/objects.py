@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hookline.domain.errors import Unavailable
 
 if TYPE_CHECKING:  # loaded when the first file is touched
+    from obstore import GetResult
     from obstore.store import ObjectStore
 
 _CHUNK_BYTES = 1024 * 1024
@@ -36,15 +37,14 @@ class Objects:
             raise source.error or _away(error) from None
 
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Read the bytes from start up to, but not including, end."""
+        """Open the bytes from start up to, but not including, end; a missing file fails at once."""
         import obstore
 
         try:
             found = await obstore.get_async(self._open(), key, options={"range": (start, end)})
-            async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
-                yield bytes(chunk)
         except Exception as error:
             raise _away(error) from None
+        return _pieces(found)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete files; those that are not there are deleted."""
@@ -67,6 +67,14 @@ class Objects:
             else:
                 self._store = from_url(self._url)
         return self._store
+
+
+async def _pieces(found: "GetResult") -> AsyncIterator[bytes]:
+    try:
+        async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+            yield bytes(chunk)
+    except Exception as error:
+        raise _away(error) from None
 
 
 class _Watched:

@@ -34,7 +34,7 @@ router = APIRouter(tags=["Media"])
 _PIECE_BYTES: Final = 256 * 1024
 # What stands around the file in a multipart body.
 _AROUND_BYTES: Final = 64 * 1024
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _BINARY: Final = {"content": {ANY_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "…"}}}
 
 
@@ -163,7 +163,7 @@ async def read_file(messageId: str, n: str, request: Request, context: Context, 
     row = next((one for one in found if str(one.position) == n), None)
     if row is None:
         raise NotFound("there is no such file in this organization")
-    return _serve(row, request, context)
+    return await _serve(row, request, context)
 
 
 @router.get("/api/media/{mediaId}/file", include_in_schema=False)
@@ -176,10 +176,10 @@ async def read_upload(mediaId: str, o: str, e: str, s: str, request: Request, co
         row = await media.get(connection, o, media_id)
     if row is None:
         raise NotFound("there is nothing at this address, or not any more")
-    return _serve(row, request, context)
+    return await _serve(row, request, context)
 
 
-def _serve(row: StoredMedia, request: Request, context: ApiContext) -> Response:
+async def _serve(row: StoredMedia, request: Request, context: ApiContext) -> Response:
     if row.state is MediaState.WAITING:
         raise NotYetFetched("the file is still to be fetched; try again in a moment")
     if row.state is not MediaState.STORED or row.object_key is None or row.size is None:
@@ -189,20 +189,24 @@ def _serve(row: StoredMedia, request: Request, context: ApiContext) -> Response:
         return Response(status_code=304, headers=headers)
     asked = request.headers.get("Range")
     if asked is None or request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
-        return _stream(context, row, 0, row.size, 200, headers)
+        return await _stream(context, row, 0, row.size, 200, headers)
     span = _span(asked, row.size)
     if span is None:
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{row.size}"})
     if span == (0, 0):  # no range that we know of: the whole
-        return _stream(context, row, 0, row.size, 200, headers)
+        return await _stream(context, row, 0, row.size, 200, headers)
     start, end = span
-    return _stream(context, row, start, end, 206, headers | {"Content-Range": f"bytes {start}-{end - 1}/{row.size}"})
+    return await _stream(
+        context, row, start, end, 206, headers | {"Content-Range": f"bytes {start}-{end - 1}/{row.size}"}
+    )
 
 
-def _stream(
+async def _stream(
     context: ApiContext, row: StoredMedia, start: int, end: int, status: int, headers: dict[str, str]
 ) -> Response:
-    pieces = context.objects.read(row.object_key or "", start, end)
+    if start == end:
+        return Response(None, status, headers)
+    pieces = await context.objects.read(row.object_key or "", start, end)
     return StreamingResponse(pieces, status, headers | {"Content-Length": str(end - start)})
 
 
