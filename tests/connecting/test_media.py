@@ -403,3 +403,42 @@ async def test_a_message_deleted_meanwhile_leaves_no_file(place: Town) -> None:
     folder = place.worker.settings.data_dir.resolve() / "media"
     files = [one for one in folder.rglob("*") if one.is_file()]
     assert len(files) == left == 0
+
+
+async def test_a_cancelled_job_gives_the_file_up_and_a_retried_one_fetches_it(place: Town) -> None:
+    """The message says why it is not fetched, the feed tells it; run again, the file comes."""
+    await number(place)
+    await place.work()
+    await note_arrival(place)
+    place.sim.faults.add(Fault(effect=Effect.BROKEN, status=502, path="[0-9]*", method="GET", times=1))
+    await place.work()
+    job = await place.pool.fetchval("SELECT id FROM integration_jobs WHERE job_type = 'FETCH_MEDIA'")
+    assert (await place.api.post(f"/api/jobs/{job}/cancel")).status == 200
+    file = (await latest(place))["media"][0]
+    assert file["state"] == "FAILED"
+    assert file["reason"].startswith("cancelled by")
+    told = [one for one in (await place.api.get("/api/events")).json["items"] if one["type"] == "message.media"]
+    assert [one["data"]["media"]["state"] for one in told] == ["FAILED"]
+    assert (await place.api.post(f"/api/jobs/{job}/retry")).status == 200
+    assert (await latest(place))["media"][0]["state"] == "WAITING"
+    await place.work()
+    assert (await latest(place))["media"][0]["state"] == "STORED"
+
+
+async def test_a_writer_that_dies_leaves_no_file_without_a_row(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the file and the row's end: whoever deletes the row has the file deleted too."""
+    await number(place)
+    await place.work()
+    await note_arrival(place)
+
+    async def dies(*_: Any) -> None:
+        raise OSError("killed")
+
+    monkeypatch.setattr("hookline.store.media.stored", dies)
+    await place.work()
+    folder = place.worker.settings.data_dir.resolve() / "media"
+    assert len([one for one in folder.rglob("*") if one.is_file()]) == 1
+    assert (await latest(place))["media"][0]["state"] == "WAITING"
+    await place.pool.execute("DELETE FROM media")
+    await keep_up(place.pool, unowned_for=timedelta(days=7), objects=place.worker.objects)
+    assert not [one for one in folder.rglob("*") if one.is_file()]

@@ -10,6 +10,7 @@ from uuid import UUID
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.job import IntegrationJobStatus, IntegrationJobType
 from hookline.services.failure import named_event
+from hookline.services.inbound_media import give_up, wait_again
 from hookline.services.send_control import cancel_messages, queue_messages
 from hookline.store import event_repair, jobs
 from hookline.store.jobs import Job
@@ -35,10 +36,12 @@ async def _reopen_events(connection: Connection, organization_id: str, retried: 
 ON_CANCEL: Mapping[str, Consequence] = {
     IntegrationJobType.PROCESS_WEBHOOK: _fail_events,
     IntegrationJobType.SEND_MESSAGE: cancel_messages,
+    IntegrationJobType.FETCH_MEDIA: give_up,
 }
 ON_RETRY: Mapping[str, Consequence] = {
     IntegrationJobType.PROCESS_WEBHOOK: _reopen_events,
     IntegrationJobType.SEND_MESSAGE: queue_messages,
+    IntegrationJobType.FETCH_MEDIA: wait_again,
 }
 
 

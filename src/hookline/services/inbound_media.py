@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -119,7 +119,7 @@ class MediaFetch:
                 raise
 
     async def _read(self, job: Job) -> tuple[StoredMedia | None, ConnectedAccount | None]:
-        media_id: UUID | None = parse_id(str(msgspec.json.decode(job.payload_json).get("mediaId")))
+        media_id = _named_file(job)
         if media_id is None or job.connected_account_id is None:
             raise PermanentFailure("the job names no file")
         async with self._pool.acquire() as connection:
@@ -145,6 +145,9 @@ class MediaFetch:
 
     async def _download(self, row: StoredMedia, source: FileSource, origins: Origins) -> File:
         key = media.object_key(row.organization_id, row.id)
+        async with self._pool.acquire() as connection:
+            if not await media.place(connection, row, key):
+                raise DownloadRefused("nobody wants the file any more")
         async with download(source.url, origins, max_bytes=self._max_bytes, headers=source.headers) as incoming:
             seen = Seen(incoming.chunks, row.said.sha256)
             await self._objects.put(key, seen.chunks())
@@ -184,6 +187,27 @@ class MediaFetch:
             if settled is not None:
                 await outbox.add(connection, facts.media_settled(settled))
         log.warning("a file could not be fetched", media_id=str(row.id), state=state)
+
+
+async def give_up(connection: Connection, organization_id: str, cancelled: Sequence[Job]) -> None:
+    """The files of cancelled jobs are FAILED with the reason."""
+    reason = cancelled[0].last_error or ""
+    for row in await media.give_up(connection, organization_id, _files_of(cancelled), reason):
+        await outbox.add(connection, facts.media_settled(row))
+
+
+async def wait_again(connection: Connection, organization_id: str, retried: Sequence[Job]) -> None:
+    """The files of jobs that run again are WAITING."""
+    await media.wait_again(connection, organization_id, _files_of(retried))
+
+
+def _files_of(some: Iterable[Job]) -> list[UUID]:
+    return [media_id for job in some if (media_id := _named_file(job)) is not None]
+
+
+def _named_file(job: Job) -> UUID | None:
+    said = msgspec.json.decode(job.payload_json)
+    return parse_id(str(said.get("mediaId"))) if isinstance(said, dict) else None
 
 
 class OtherBytes(Exception):

@@ -10,7 +10,7 @@ import msgspec
 
 from hookline.domain.addresses import leads_inside
 from hookline.domain.capability import Files, NotSupported
-from hookline.domain.errors import BodyTooLarge, InvalidRequest
+from hookline.domain.errors import BodyTooLarge, InvalidRequest, Unavailable
 from hookline.domain.ids import new_id, parse_id
 from hookline.domain.outbound import InvalidMessage, OutboundMessage
 from hookline.domain.outbound_files import files_of, with_files
@@ -43,24 +43,29 @@ async def upload(
     """Keep a file. Raises: BodyTooLarge; InvalidRequest, if it is empty; Unavailable."""
     media_id = new_id()
     key = media.object_key(organization_id, media_id)
-    seen = Seen(_limited(chunks, max_bytes))
-    await objects.put(key, seen.chunks())
-    if not seen.size:
-        await objects.delete([key])
-        raise InvalidRequest("the file is empty")
-    file = File(
-        object_key=key,
-        content_type=content_type(stated_type),
-        size=seen.size,
-        sha256=seen.sha256,
-        filename=safe_filename(filename),
-    )
+    async with organization_transaction(pool, organization_id) as connection:
+        row = await media.add(connection, organization_id, media_id, key)
     try:
+        seen = Seen(_limited(chunks, max_bytes))
+        await objects.put(key, seen.chunks())
+        if not seen.size:
+            raise InvalidRequest("the file is empty")
+        file = File(
+            object_key=key,
+            content_type=content_type(stated_type),
+            size=seen.size,
+            sha256=seen.sha256,
+            filename=safe_filename(filename),
+        )
         async with organization_transaction(pool, organization_id) as connection:
-            return await media.add(connection, organization_id, media_id, file)
+            kept = await media.stored(connection, row, file)
     except BaseException:
-        await objects.delete([key])
+        async with organization_transaction(pool, organization_id) as connection:
+            await media.discard(connection, row)
         raise
+    if kept is None:
+        raise Unavailable("the upload was deleted while it came in")
+    return kept
 
 
 async def upload_from(

@@ -110,7 +110,7 @@ async def of_messages(connection: Connection, organization_id: str, messages: Se
 
 _SETTLE = f"""
 UPDATE media SET state = $3, reason = $4, content_type = coalesce($5, content_type), size = $6, sha256 = $7,
-    filename = coalesce(filename, $8), object_key = $9, updated_at = now()
+    filename = coalesce(filename, $8), object_key = coalesce($9, object_key), updated_at = now()
 WHERE organization_id = $1 AND id = $2 AND state = 'WAITING'
 RETURNING {_COLUMNS}
 """  # noqa: S608
@@ -143,21 +143,53 @@ async def failed(connection: Connection, row: StoredMedia, state: MediaState, re
     return None if record is None else _media(record)
 
 
+# Named before it is written: whoever deletes the row has what may be there deleted too, whenever the writer died.
+_PLACE = """
+UPDATE media SET object_key = $3 WHERE organization_id = $1 AND id = $2 AND state = 'WAITING' RETURNING id
+"""
+
+
+async def place(connection: Connection, row: StoredMedia, key: str) -> bool:
+    """Note where a file is about to be kept; False if its row is gone or settled already."""
+    return await connection.fetchval(_PLACE, row.organization_id, row.id, key) is not None
+
+
 _ADD = f"""
-INSERT INTO media (organization_id, id, state, content_type, size, sha256, filename, object_key)
-VALUES ($1, $2, 'STORED', $3, $4, $5, $6, $7)
+INSERT INTO media (organization_id, id, state, object_key) VALUES ($1, $2, 'WAITING', $3) RETURNING {_COLUMNS}
+"""  # noqa: S608
+
+
+async def add(connection: Connection, organization_id: str, media_id: UUID, key: str) -> StoredMedia:
+    """Add a file that is about to be uploaded, to be sent."""
+    return _media(await connection.fetchrow(_ADD, organization_id, media_id, key))
+
+
+async def discard(connection: Connection, row: StoredMedia) -> None:
+    """Delete a row; its file follows."""
+    await connection.execute("DELETE FROM media WHERE organization_id = $1 AND id = $2", row.organization_id, row.id)
+
+
+_GIVE_UP = f"""
+UPDATE media SET state = 'FAILED', reason = $3, updated_at = now()
+WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND state = 'WAITING'
 RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
-async def add(connection: Connection, organization_id: str, media_id: UUID, file: File) -> StoredMedia:
-    """Add a file that was uploaded, to be sent."""
-    return _media(
-        await connection.fetchrow(
-            *(_ADD, organization_id, media_id, file.content_type, file.size, file.sha256),
-            *(file.filename, file.object_key),
-        )
-    )
+async def give_up(connection: Connection, organization_id: str, ids: Sequence[UUID], reason: str) -> list[StoredMedia]:
+    """Note that files are not fetched any more; those of which it is news."""
+    return [_media(record) for record in await connection.fetch(_GIVE_UP, organization_id, sorted(ids), reason)]
+
+
+_WAIT_AGAIN = """
+UPDATE media SET state = 'WAITING', reason = NULL, updated_at = now()
+WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND state IN ('FAILED', 'GONE')
+"""
+
+
+async def wait_again(connection: Connection, organization_id: str, ids: Sequence[UUID]) -> None:
+    """Note that files are to be fetched after all."""
+    await connection.execute(_WAIT_AGAIN, organization_id, sorted(ids))
 
 
 _GARBAGE = "SELECT object_key FROM media_garbage ORDER BY added_at LIMIT $1 FOR UPDATE SKIP LOCKED"

@@ -1,8 +1,11 @@
 """Where files are kept: a folder, S3, Google Cloud Storage or Azure, by one URL, through obstore."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from hookline.domain.errors import Unavailable
 
@@ -33,6 +36,8 @@ class Objects:
         source = _Watched(content)
         try:
             await obstore.put_async(self._open(), key, source)
+            if self._url.startswith("file:"):
+                await asyncio.to_thread(_flush, Path(unquote(urlsplit(self._url).path)) / key)
         except Exception as error:
             raise source.error or _away(error) from None
 
@@ -67,6 +72,16 @@ class Objects:
             else:
                 self._store = from_url(self._url)
         return self._store
+
+
+def _flush(file: Path) -> None:
+    """Have a file and its place in the folders on the disk, as the row that will name it is."""
+    for path in (file, file.parent, file.parent.parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 async def _pieces(found: "GetResult") -> AsyncIterator[bytes]:

@@ -8,11 +8,11 @@ from hookline.simulator.later import Later
 async def test_order() -> None:
     """What is due first comes first, whenever it was asked for."""
     later, done = Later(), list[str]()
-    later.call(0.06, done.append, "third")
-    later.call(0.02, done.append, "first")
-    later.call(0.04, done.append, "second")
-    later.call(0.04, done.append, "second, too")
-    await asyncio.sleep(0.1)
+    later.call(0.6, done.append, "third")
+    later.call(0.2, done.append, "first")
+    later.call(0.4, done.append, "second")
+    later.call(0.4, done.append, "second, too")
+    await asyncio.sleep(0.8)
     assert done == ["first", "second", "second, too", "third"]
 
 

@@ -48,7 +48,7 @@ MEDIA = [
     "ALTER TABLE media ENABLE ROW LEVEL SECURITY",
     "CREATE POLICY tenant ON media TO hookline_api"
     " USING (organization_id = nullif(current_setting('hookline.organization_id', true), ''))",
-    "GRANT SELECT, INSERT, UPDATE ON media TO hookline_api",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON media TO hookline_api",
     "INSERT INTO retention_sweeps (table_name, organization) VALUES ('media', '')",
 ]
 
