@@ -419,7 +419,7 @@ async def test_a_cancelled_job_gives_the_file_up_and_a_retried_one_fetches_it(pl
     assert file["reason"].startswith("cancelled by")
     told = [one for one in (await place.api.get("/api/events")).json["items"] if one["type"] == "message.media"]
     assert [one["data"]["media"]["state"] for one in told] == ["FAILED"]
-    assert (await place.api.post(f"/api/jobs/{job}/retry")).status == 200
+    assert (await place.api.post(f"/api/jobs/{job}/retry")).status == 202
     assert (await latest(place))["media"][0]["state"] == "WAITING"
     await place.work()
     assert (await latest(place))["media"][0]["state"] == "STORED"
