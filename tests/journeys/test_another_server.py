@@ -30,5 +30,5 @@ def test_with_a_url_that_server_is_used(place: Place) -> None:
         status, found = place.ask("GET", "/api/messages?q=iphone", headers=place.caller)
         assert (status, [one["text"] for one in found["items"]]) == (200, ["Hello, I want to buy an iPhone"])
         status, feed = place.ask("GET", "/api/events", headers=place.caller)
-        assert [fact["type"] for fact in feed["items"]] == ["account.connected", "message.received"]
+        assert [fact["type"] for fact in feed["items"]] == ["account.connected", "contact.created", "message.received"]
         assert running.stop() == 0

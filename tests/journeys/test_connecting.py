@@ -63,6 +63,11 @@ class Office:
         """The connected accounts, by their ids at the platforms."""
         return {one["externalAccountId"]: one for one in self.accounts() if one["status"] == "CONNECTED"}
 
+    def connected(self) -> dict[str, Any]:
+        """The same, without what synchronizing changes by itself."""
+        kept = ("id", "externalAccountId", "status", "createdAt", "oauthTokens")
+        return {key: {name: one[name] for name in kept} for key, one in self.live().items()}
+
     def clear(self) -> None:
         """Disconnect everything, and end what was made to go wrong."""
         for account in self.live().values():
@@ -182,11 +187,11 @@ def test_a_callback_played_again(office: Office) -> None:
     office.begin("FACEBOOK")
     _only(office.page, default.BUSINESS_PAGE)
     assert office.decide()[0] == 200
-    before = office.live()
+    before = office.connected()
     for _ in range(2):
         status, words = office.open(office.addresses[-1])
         assert (status, "This link has been used" in words) == (409, True)
-    assert office.live() == before
+    assert office.connected() == before
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,10 @@ async def test_operators_pause_by_command(api: Client, rows: Rows, database_url:
     for _ in range(2):
         assert (await command("resume", "--org", "org-1")).returncode == 0
     assert len((await api.get("/api/jobs/pauses")).json) == 1
-    for wrong in (["--org", "org-3"], ["--org", "org-1", "--account", "x"], ["--org", "", "--account", str(account)]):
+    nobody = await command("pause", "--org", "", "--account", str(account))
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    assert nobody.stderr.endswith("error: argument --org: must not be empty\n")
+    for wrong in (["--org", "org-3"], ["--org", "org-1", "--account", "x"]):
         done = await command("pause", *wrong)
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1
