@@ -206,7 +206,7 @@ async def api_context(settings: Settings, database_url: str) -> AsyncIterator[Ap
         ingest = Ingest(ingest_pool, stored=partial(bell.ring, Work.WEBHOOKS))
         stack.push_async_callback(ingest.close)
         http = await stack.enter_async_context(HttpClient())
-        platforms, vault = read_platforms(settings), open_vault(settings)
+        vault = open_vault(settings)
         health = RecentReports(make_examiner(settings, pool, vault, http, platforms))
         stack.push_async_callback(health.close)
         yield ApiContext(

@@ -25,6 +25,7 @@ from hookline.services.upkeep import keep_up
 from hookline.simulator import cdn, default
 from hookline.simulator.faults import Effect, Fault
 from hookline.simulator.files import keep
+from hookline.store import media
 
 PERSON = "15550002001"
 CONTENT = bytes(range(256)) * 40
@@ -442,3 +443,34 @@ async def test_a_writer_that_dies_leaves_no_file_without_a_row(place: Town, monk
     await place.pool.execute("DELETE FROM media")
     await keep_up(place.pool, unowned_for=timedelta(days=7), objects=place.worker.objects)
     assert not [one for one in folder.rglob("*") if one.is_file()]
+
+
+async def test_a_person_who_is_forgotten_leaves_no_file_and_no_word_of_one(place: Town) -> None:
+    """Files, their rows, and what the feed told of them (their names too) go with the person."""
+    await number(place)
+    message = await arrives(place, CONTENT, "document", "application/pdf", filename="Ann Archer, passport.pdf")
+    assert "passport" in (await place.api.get("/api/events")).text
+    (contact,) = (await place.api.get("/api/contacts")).json["items"]
+    assert (await place.api.delete(f"/api/contacts/{contact['id']}")).status == 202
+    for _ in range(3):
+        await place.work()
+        await place.pool.execute("UPDATE integration_jobs SET run_at = now() WHERE job_type = 'PRIVACY_REQUEST'")
+    await place.work()
+    await keep_up(place.pool, unowned_for=timedelta(days=7), objects=place.worker.objects)
+    assert (await place.api.get(message["media"][0]["href"])).status == 404
+    assert "passport" not in (await place.api.get("/api/events")).text
+    for table in ("media", "media_garbage", "messages"):
+        assert await place.pool.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+
+
+async def test_a_file_that_is_written_late_is_deleted_again(place: Town) -> None:
+    """Named again while it was being deleted, it is not forgotten: it may have been written after that."""
+    objects, key = place.worker.objects, "folder/late"
+    await place.pool.execute("INSERT INTO media_garbage (object_key) VALUES ($1)", key)
+    async with place.pool.acquire() as connection:
+        found = await media.garbage(connection, 10)
+        await media.litter(connection, key)
+        await media.forget_garbage(connection, found)
+        assert [name for name, _ in await media.garbage(connection, 10)] == [key]
+    await keep_up(place.pool, unowned_for=timedelta(days=7), objects=objects)
+    assert await place.pool.fetchval("SELECT count(*) FROM media_garbage") == 0

@@ -12,7 +12,7 @@ from tests.connecting.town import Town
 
 from hookline.domain.stored_media import MediaState
 from hookline.providers.download import DownloadRefused, Origins
-from hookline.services.inbound_media import is_announced
+from hookline.services.passing_bytes import is_announced
 from hookline.simulator import cdn
 
 HEX = hashlib.sha256(CONTENT).hexdigest()

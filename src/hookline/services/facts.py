@@ -10,7 +10,7 @@ message.merged     {"messageId", "externalId", "contact", "mergedId"}   an echo 
 message.status     {"messageId", "externalId", "contact", "status", "at", "errorCode"?, "errorText"?}
 message.edited     {"messageId", "externalId", "contact", "text", "at"}
 message.unsent     {"messageId", "externalId", "contact", "at"}
-message.media      {"messageId", "media": {…}}              a file of a message was fetched, or cannot be had
+message.media      {"messageId", "externalId", "contact", "media": {…}}   a file was fetched, or cannot be had
 account.connected, account.error, account.disconnected   {"account": …}
 account.alert      {"code", "text", "sentence", "errorClass", "until"}  the platform stopped the account, or nearly
 account.notice     {"kind", "externalId", "metadata", "notice": the platform's words}
@@ -105,11 +105,9 @@ def unsent(row: Message, item: UnsendItem, at: datetime) -> Fact:
     return _of_message(row, "message.unsent", at, _naming(row) | {"at": at})
 
 
-def media_settled(row: StoredMedia) -> Fact:
+def media_settled(row: Message, file: StoredMedia) -> Fact:
     """A file of a message is kept here, or cannot be had."""
-    data = {"messageId": row.message_id, "media": shapes.media(row)}
-    account_id = row.connected_account_id
-    return _fact(row.organization_id, account_id, "message.media", row.updated_at, data, row.message_id)
+    return _of_message(row, "message.media", file.updated_at, _naming(row) | {"media": shapes.media(file)})
 
 
 def account_changed(row: ConnectedAccount, name: str, token: TokenInfo | None = None) -> Fact:
@@ -156,7 +154,7 @@ def _of_message(row: Message, name: str, at: datetime, data: dict[str, Any]) -> 
 
 def _fact(
     organization_id: str,
-    account_id: UUID | None,
+    account_id: UUID,
     name: str,
     at: datetime,
     data: dict[str, Any],

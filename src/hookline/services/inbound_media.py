@@ -1,9 +1,7 @@
 """The files that people send: noted with their message, fetched by a job while the platform has them, kept here."""
 
 import asyncio
-import base64
-import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -12,21 +10,23 @@ import msgspec
 import structlog
 
 from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
-from hookline.domain.errors import PermanentFailure, Unavailable, WaitRequested
+from hookline.domain.errors import PermanentFailure, Unavailable
 from hookline.domain.event import Media, Origin
 from hookline.domain.ids import new_id, parse_id
 from hookline.domain.provider_error import ErrorClass, NotReached, OutcomeUnknown, ProviderError
 from hookline.domain.stored_media import ANY_TYPE, MediaState, content_type, safe_filename
 from hookline.domain.text import to_json
 from hookline.providers.base import Provider
-from hookline.providers.download import Download, DownloadGone, DownloadRefused, Origins, download
+from hookline.providers.download import Download, DownloadGone, DownloadRefused, download
 from hookline.providers.files import FileSource
 from hookline.providers.http import HttpClient
 from hookline.services import account_jobs, facts
+from hookline.services.consequence import is_last
 from hookline.services.failure import RetryPolicy
+from hookline.services.passing_bytes import OtherBytes, Seen
 from hookline.services.refresh import ref_of
 from hookline.services.sending_accounts import AccessToken, NoteRefusal
-from hookline.store import accounts, media, outbox
+from hookline.store import accounts, media, messages, outbox
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.jobs import Job
 from hookline.store.media import File, StoredMedia, Wanted
@@ -112,11 +112,8 @@ class MediaFetch:
                 await self._fail(row, MediaState.GONE, str(error))
             except DownloadRefused as error:
                 await self._fail(row, MediaState.FAILED, str(error))
-            except ProviderError as error:
-                await self._refused(job, row, error)
-            except (NotReached, OutcomeUnknown, OtherBytes, Unavailable) as error:
-                await self._tried(job, row, str(error))
-                raise
+            except (ProviderError, NotReached, OutcomeUnknown, OtherBytes, Unavailable) as error:
+                await self._fail_by(job, row, error)
 
     async def _read(self, job: Job) -> tuple[StoredMedia | None, ConnectedAccount | None]:
         media_id = _named_file(job)
@@ -128,22 +125,34 @@ class MediaFetch:
         return row, account
 
     async def _fetch(self, row: StoredMedia, account: ConnectedAccount) -> None:
-        files = self._providers[account.provider].files
-        async with self._pool.acquire() as connection:
-            token = await self._access_token(connection, account.id, account.organization_id)
-        source = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
-        if source is None:
-            raise DownloadGone("the platform has the file no more")
+        source = await self._locate(row, account)
         try:
-            await self._keep(row, await self._download(row, source, files.origins(self._platforms)))
+            file = await self._download(row, source, account.provider)
         except DownloadGone:
             # Where the platform gives addresses anew, one that expired is no loss. Source: protocol reference 2.5.
-            anew = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
-            if anew is None or anew.url == source.url:
+            anew = await self._locate(row, account)
+            if anew.url == source.url:
                 raise
-            await self._keep(row, await self._download(row, anew, files.origins(self._platforms)))
+            file = await self._download(row, anew, account.provider)
+        await self._keep(row, file)
 
-    async def _download(self, row: StoredMedia, source: FileSource, origins: Origins) -> File:
+    async def _locate(self, row: StoredMedia, account: ConnectedAccount) -> FileSource:
+        """Find out where the file is now. A refused token is the account's matter as well."""
+        async with self._pool.acquire() as connection:
+            token = await self._access_token(connection, account.id, account.organization_id)
+        files = self._providers[account.provider].files
+        try:
+            source = await files.locate(self._http, self._platforms, ref_of(account), token, row.said)
+        except ProviderError as error:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._note_refusal(connection, account.id, account.organization_id, error, token)
+            raise
+        if source is None:
+            raise DownloadGone("the platform has the file no more")
+        return source
+
+    async def _download(self, row: StoredMedia, source: FileSource, provider: IntegrationProvider) -> File:
+        origins = self._providers[provider].files.origins(self._platforms)
         key = media.object_key(row.organization_id, row.id)
         async with self._pool.acquire() as connection:
             if not await media.place(connection, row, key):
@@ -157,43 +166,45 @@ class MediaFetch:
         async with self._pool.acquire() as connection, connection.transaction():
             kept = await media.stored(connection, row, file)
             if kept is not None:
-                await outbox.add(connection, facts.media_settled(kept))
+                await _tell(connection, kept)
             elif await media.get(connection, row.organization_id, row.id) is None:
                 await media.litter(connection, file.object_key)  # the message was deleted meanwhile
 
-    async def _refused(self, job: Job, row: StoredMedia, error: ProviderError) -> None:
-        if error.error_class is ErrorClass.REAUTHORIZE:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await self._note_refusal(
-                    connection, row.connected_account_id or row.id, row.organization_id, error, None
-                )
-        ends = account_jobs.as_job_error(error)
-        if isinstance(ends, PermanentFailure) and error.error_class is not ErrorClass.REAUTHORIZE:
+    async def _fail_by(self, job: Job, row: StoredMedia, error: Exception) -> None:
+        """Give the file up for good, or raise what says when it is tried again."""
+        again = error
+        if isinstance(error, ProviderError):
+            again = account_jobs.as_job_error(error)
+            # Connecting again may come in time: the platforms keep files for days.
+            if isinstance(again, PermanentFailure) and error.error_class is ErrorClass.REAUTHORIZE:
+                again = NotReached(str(error))
+        if isinstance(again, PermanentFailure):
             await self._fail(row, MediaState.FAILED, str(error))
             return
-        # Connecting again may come in time: the platforms keep files for days.
-        if not isinstance(ends, WaitRequested):
-            await self._tried(job, row, str(error))
-        raise NotReached(str(error)) if isinstance(ends, PermanentFailure) else ends
-
-    async def _tried(self, job: Job, row: StoredMedia, reason: str) -> None:
-        """After the last attempt, note that a file cannot be had: it must not wait for ever."""
-        if job.attempts >= (self._policy.max_attempts if job.max_attempts is None else job.max_attempts):
-            await self._fail(row, MediaState.FAILED, reason)
+        if is_last(again, job, self._policy):  # it must not wait for ever
+            await self._fail(row, MediaState.FAILED, str(error))
+        raise again
 
     async def _fail(self, row: StoredMedia, state: MediaState, reason: str) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             settled = await media.failed(connection, row, state, reason)
             if settled is not None:
-                await outbox.add(connection, facts.media_settled(settled))
+                await _tell(connection, settled)
         log.warning("a file could not be fetched", media_id=str(row.id), state=state)
+
+
+async def _tell(connection: Connection, row: StoredMedia) -> None:
+    """Tell what became of a file. The fact names the person, as all that is theirs must be found when they go."""
+    message = row.message_id and await messages.get(connection, row.organization_id, row.message_id)
+    if message:
+        await outbox.add(connection, facts.media_settled(message, row))
 
 
 async def give_up(connection: Connection, organization_id: str, cancelled: Sequence[Job]) -> None:
     """The files of cancelled jobs are FAILED with the reason."""
     reason = cancelled[0].last_error or ""
     for row in await media.give_up(connection, organization_id, _files_of(cancelled), reason):
-        await outbox.add(connection, facts.media_settled(row))
+        await _tell(connection, row)
 
 
 async def wait_again(connection: Connection, organization_id: str, retried: Sequence[Job]) -> None:
@@ -208,50 +219,6 @@ def _files_of(some: Iterable[Job]) -> list[UUID]:
 def _named_file(job: Job) -> UUID | None:
     said = msgspec.json.decode(job.payload_json)
     return parse_id(str(said.get("mediaId"))) if isinstance(said, dict) else None
-
-
-class OtherBytes(Exception):
-    """What came is not the file that the platform announced."""
-
-
-class Seen:
-    """Passes pieces on and keeps count of them. announced: their hash, as a webhook tells it, if it does."""
-
-    def __init__(self, chunks: AsyncIterator[bytes], announced: str | None = None) -> None:
-        self._chunks = chunks
-        self._announced = announced
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the pieces. Raises: OtherBytes after the last, so that nothing is kept."""
-        async for chunk in self._chunks:
-            self._hash.update(chunk)
-            self.size += len(chunk)
-            yield chunk
-        if not is_announced(self.sha256, self._announced):
-            raise OtherBytes("the file is not the one that was announced: its hash differs")
-
-    @property
-    def sha256(self) -> str:
-        """The hash so far, in hexadecimal digits."""
-        return self._hash.hexdigest()
-
-
-def is_announced(sha256: str, announced: str | None) -> bool:
-    """Compare with a webhook's hash, in base64 or hexadecimal; what is neither says nothing.
-
-    Source: protocol reference 2.5.
-    """
-    if announced is None:
-        return True
-    if len(announced) == len(sha256):
-        return announced.lower() == sha256
-    try:
-        told = base64.b64decode(announced, validate=True)
-    except ValueError:
-        return True
-    return len(told) * 2 != len(sha256) or told.hex() == sha256
 
 
 def _file(key: str, row: StoredMedia, source: FileSource, incoming: Download, seen: Seen) -> File:

@@ -82,13 +82,14 @@ async def keep_up(
 
 
 async def _clear_away(pool: asyncpg.Pool, objects: Objects) -> bool:
-    """Delete some files whose rows are gone; they are forgotten when that has worked."""
-    async with pool.acquire() as connection, connection.transaction():
-        keys = await media.garbage(connection, CLEAR_BATCH)
-        if keys:
-            await objects.delete(keys)
-            await media.forget_garbage(connection, keys)
-    return len(keys) == CLEAR_BATCH
+    """Delete some files whose rows are gone; they are forgotten when that has worked. No transaction waits for it."""
+    async with pool.acquire() as connection:
+        found = await media.garbage(connection, CLEAR_BATCH)
+    if found:
+        await objects.delete([key for key, _ in found])
+        async with pool.acquire() as connection:
+            await media.forget_garbage(connection, found)
+    return len(found) == CLEAR_BATCH
 
 
 def _tell(step: str, error: Exception) -> None:

@@ -21,7 +21,7 @@ from hookline.domain.provider_error import NotReached
 from hookline.domain.stored_media import ANY_TYPE, MediaState, content_type, safe_filename
 from hookline.providers.download import ANYWHERE, DownloadRefused, download
 from hookline.providers.sender import Sender
-from hookline.services.inbound_media import Seen
+from hookline.services.passing_bytes import Seen
 from hookline.store import media
 from hookline.store.media import File, StoredMedia
 from hookline.store.objects import Objects

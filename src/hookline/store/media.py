@@ -192,24 +192,32 @@ async def wait_again(connection: Connection, organization_id: str, ids: Sequence
     await connection.execute(_WAIT_AGAIN, organization_id, sorted(ids))
 
 
-_GARBAGE = "SELECT object_key FROM media_garbage ORDER BY added_at LIMIT $1 FOR UPDATE SKIP LOCKED"
+_GARBAGE = "SELECT object_key, added_at FROM media_garbage ORDER BY added_at LIMIT $1"
 
 
-async def garbage(connection: Connection, limit: int) -> list[str]:
-    """Lock names of files whose rows are gone."""
-    return [record[0] for record in await connection.fetch(_GARBAGE, limit)]
+async def garbage(connection: Connection, limit: int) -> list[tuple[str, datetime]]:
+    """Name files whose rows are gone, each with the moment since which it is to be deleted."""
+    return [(record[0], record[1]) for record in await connection.fetch(_GARBAGE, limit)]
 
 
-async def forget_garbage(connection: Connection, keys: Sequence[str]) -> None:
-    """Forget names of files that are deleted."""
-    await connection.execute("DELETE FROM media_garbage WHERE object_key = ANY ($1::text[])", list(keys))
+_FORGET_GARBAGE = """
+DELETE FROM media_garbage g USING unnest($1::text[], $2::timestamptz[]) AS k(object_key, added_at)
+WHERE g.object_key = k.object_key AND g.added_at = k.added_at
+"""
 
 
-_LITTER = "INSERT INTO media_garbage (object_key) VALUES ($1) ON CONFLICT DO NOTHING"
+async def forget_garbage(connection: Connection, deleted: Sequence[tuple[str, datetime]]) -> None:
+    """Forget files that are deleted; one that was named again since then stays, as it may have been written again."""
+    await connection.execute(_FORGET_GARBAGE, [key for key, _ in deleted], [at for _, at in deleted])
+
+
+_LITTER = """
+INSERT INTO media_garbage (object_key) VALUES ($1) ON CONFLICT (object_key) DO UPDATE SET added_at = clock_timestamp()
+"""
 
 
 async def litter(connection: Connection, key: str) -> None:
-    """Have a file deleted that no row names."""
+    """Have a file deleted that was written after its row had gone."""
     await connection.execute(_LITTER, key)
 
 
