@@ -103,6 +103,22 @@ async def test_nothing_is_left_and_neighbours_keep_everything(desk: Desk, small:
     }
 
 
+@pytest.mark.parametrize("asked", ["+12025550123", "12025550123"])
+async def test_a_number_with_a_plus_is_the_same_person(desk: Desk, asked: str) -> None:
+    """The generic envelope keeps a number as its sender wrote it; whoever is named either way is forgotten."""
+    account = await live(desk)
+    said = {"from": "+12025550123", "text": "the-text-of-carla", "messageId": "m-1"}
+    envelope = {"eventType": "message", "externalAccountId": account.external_account_id, "data": said}
+    await desk.post(json.dumps(envelope).encode())
+    await desk.process()
+    assert of(await dump(desk.pool), "the-text-of-carla")
+    await carried_out(desk.pool, "org-1", account.id, asked)
+    after = await dump(desk.pool)
+    assert not of(after, "the-text-of-carla")
+    assert not of(after, "12025550123")
+    assert of(after, TEXT)
+
+
 async def test_what_is_left_of_a_shared_event_is_read_as_before(desk: Desk) -> None:
     """The payload without the person is still the platform's: a replay finds the neighbour's message a duplicate."""
     account = await live(desk)

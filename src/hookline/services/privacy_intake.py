@@ -109,9 +109,13 @@ async def count_forgotten(pool: asyncpg.Pool, organization_id: str, account_id: 
 
 
 async def person_at(connection: Connection, organization_id: str, account_id: UUID, contact: str) -> Person:
-    """Say who is to be forgotten, by all the ids that an account knows them by."""
-    ids = await contacts.all_ids(connection, organization_id, account_id, [contact])
-    return Person(organization_id=organization_id, account_id=account_id, ids=sorted({contact, *ids}))
+    """Say who is to be forgotten, by all the ids that an account knows them by.
+
+    The platforms write phone numbers without a plus; the generic envelope keeps what its sender wrote.
+    """
+    given = {contact, f"+{contact}"} if contact.isdigit() else {contact}
+    ids = await contacts.all_ids(connection, organization_id, account_id, sorted(given))
+    return Person(organization_id=organization_id, account_id=account_id, ids=sorted({*given, *ids}))
 
 
 def _known_as(contact: str) -> str:

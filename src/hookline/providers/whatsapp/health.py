@@ -28,6 +28,7 @@ APP_FIELDS: Final = (
     "phone_number_name_update",
     "message_template_status_update",
     "message_template_quality_update",
+    "message_template_components_update",
     "template_category_update",
     "security",
     "user_preferences",
