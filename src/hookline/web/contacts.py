@@ -6,8 +6,7 @@ import fastapi
 from fastapi import APIRouter
 from pydantic import Field
 
-from hookline.domain.errors import NotFound
-from hookline.domain.ids import parse_id, stored_external_id
+from hookline.domain.ids import stored_external_id
 from hookline.services import shapes
 from hookline.store import contact_lists, contacts
 from hookline.store.contact_lists import Filter
@@ -17,8 +16,11 @@ from hookline.web.answers import Json, page
 from hookline.web.caller import Context, Member
 from hookline.web.described import answers
 from hookline.web.query import PageQuery, Text, Words
+from hookline.web.records import Records
 
 router = APIRouter(prefix="/api/contacts", tags=["Contacts"])
+
+CONTACTS = Records("contact", contacts.get)
 
 
 class ContactQuery(PageQuery):
@@ -65,11 +67,4 @@ async def list_contacts(context: Context, caller: Member, query: Annotated[Conta
 )
 async def read_contact(contactId: str, context: Context, caller: Member) -> Json:
     """Read what is known of one person."""
-    contact_id = parse_id(contactId)
-    row = None
-    if contact_id is not None:
-        async with organization_transaction(context.pool, caller.organization_id) as connection:
-            row = await contacts.get(connection, caller.organization_id, contact_id)
-    if row is None:
-        raise NotFound("there is no such contact in this organization")
-    return Json(shapes.contact(row))
+    return Json(shapes.contact(await CONTACTS.read(context, caller, contactId)))

@@ -11,11 +11,10 @@ from python_multipart.exceptions import MultipartParseError
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Message
 
 from hookline.bootstrap import ApiContext
 from hookline.domain.connect_error import NotConfigured
-from hookline.domain.errors import BodyTooLarge, InvalidRequest, NotFound
+from hookline.domain.errors import InvalidRequest, NotFound
 from hookline.domain.ids import parse_id
 from hookline.domain.stored_media import ANY_TYPE, SHOWN, FileGone, MediaState, NotYetFetched
 from hookline.services import shapes
@@ -25,6 +24,7 @@ from hookline.store.media import StoredMedia
 from hookline.store.pool import organization_transaction
 from hookline.web import examples, models
 from hookline.web.answers import Json
+from hookline.web.bodies import Limited
 from hookline.web.caller import Context, Member
 from hookline.web.described import answers, errors
 from hookline.web.validation import read_body
@@ -99,7 +99,7 @@ async def upload_file(request: Request, context: Context, caller: Member) -> Jso
 async def _upload_form(request: Request, context: ApiContext, organization_id: str) -> StoredMedia:
     """Read a form: large files go through a temporary one, as the library reads forms; never more than is allowed."""
     limit = context.settings.max_media_bytes
-    limited = Request(request.scope, _Limited(request, limit + _AROUND_BYTES, limit).receive)
+    limited = Request(request.scope, Limited(request.receive, limit + _AROUND_BYTES, "a form with a file").receive)
     try:
         async with limited.form(max_files=1, max_fields=10) as form:
             file = form.get("file")
@@ -121,22 +121,6 @@ async def _upload_form(request: Request, context: ApiContext, organization_id: s
             )
     except (HTTPException, MultiPartException, MultipartParseError):
         raise InvalidRequest("the body is no form with one file") from None
-
-
-class _Limited:
-    """A request's body, cut off where it is too long."""
-
-    def __init__(self, request: Request, most: int, told: int) -> None:
-        self._receive = request.receive
-        self._left = most
-        self._told = told
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise BodyTooLarge(f"a file may have at most {self._told} bytes")
-        return message
 
 
 @router.get(

@@ -10,17 +10,17 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Header, Request
 from starlette.responses import HTMLResponse, Response
 
-from hookline.domain.errors import BodyTooLarge, NotFound
-from hookline.domain.ids import parse_id
+from hookline.domain.errors import NotFound
 from hookline.domain.privacy import BadSignedRequest, PrivacyRequestKind
 from hookline.services.connect import provider_named
 from hookline.services.privacy_intake import take, take_forget
-from hookline.store import contacts, privacy_requests
-from hookline.store.pool import organization_transaction
+from hookline.store import privacy_requests
 from hookline.store.privacy_requests import PrivacyRequest, State
 from hookline.web import deletion_page, privacy_docs
 from hookline.web.answers import Json
+from hookline.web.bodies import read_all
 from hookline.web.caller import Context, Manager
+from hookline.web.contacts import CONTACTS
 from hookline.web.described import answer, answers, errors
 
 router = APIRouter()
@@ -74,12 +74,7 @@ async def forget_contact(contactId: str, request: Request, context: Context, cal
 
     The address tells how far it is, and may be given to the person: it needs no login, and tells nothing about them.
     """
-    contact_id, row = parse_id(contactId), None
-    if contact_id is not None:
-        async with organization_transaction(context.pool, caller.organization_id) as connection:
-            row = await contacts.get(connection, caller.organization_id, contact_id)
-    if row is None:
-        raise NotFound("there is no such contact in this organization")
+    row = await CONTACTS.read(context, caller, contactId)
     taken = await take_forget(context.pool, caller.organization_id, row.connected_account_id, row.external_id)
     context.bell.ring()
     return Json(_answer(taken, request, context), 202)
@@ -92,20 +87,11 @@ def _answer(taken: PrivacyRequest, request: Request, context: Context) -> dict[s
 
 async def _take(kind: PrivacyRequestKind, provider: str, request: Request, context: Context) -> PrivacyRequest:
     platform = provider_named(context.providers, provider)
-    signed_request = _signed_request(request, await _read(request))
+    signed_request = _signed_request(request, await read_all(request, MAX_BYTES, "a callback"))
     callback = platform.callbacks.read(signed_request, context.secrets.callbacks[platform.name])
     taken = await take(context.pool, kind, platform, callback)
     context.bell.ring()
     return taken
-
-
-async def _read(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise BodyTooLarge(f"a callback may have at most {MAX_BYTES} bytes")
-    return body
 
 
 def _signed_request(request: Request, body: bytes) -> str:

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 import pydantic
 from starlette.requests import Request
 
-from hookline.domain.errors import BodyTooLarge, InvalidRequest
+from hookline.domain.errors import InvalidRequest
+from hookline.web.bodies import read_all
 
 MAX_BODY_BYTES = 1024 * 1024
-# What is too large is read so far and not kept: who sends all of it before they read would find the answer cut off.
-HEARD_OUT_BYTES = 32 * 1024 * 1024
 _MAX_LOCATION_CHARACTERS = 100
 _MAX_ERRORS = 20
 
@@ -73,23 +72,10 @@ async def read_object(request: Request) -> dict[str, Any]:
 
     Raises: BodyTooLarge, InvalidFields.
     """
-    value = _parse(await _read(request) or b"{}")
+    value = _parse(await read_all(request, MAX_BODY_BYTES, "a body") or b"{}")
     if not isinstance(value, dict):
         raise InvalidFields([{"location": "body", "message": "must be a JSON object"}])
     return value
-
-
-async def _read(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY_BYTES:
-            chunks.append(chunk)
-        elif size > HEARD_OUT_BYTES:
-            break
-    if size > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"a body may have at most {MAX_BODY_BYTES} bytes")
-    return b"".join(chunks)
 
 
 def _parse(body: bytes) -> Any:

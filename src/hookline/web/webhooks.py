@@ -14,9 +14,9 @@ from hookline.bootstrap import ApiContext
 from hookline.domain.errors import BodyTooLarge, NotFound, Unavailable
 from hookline.providers.base import Provider
 from hookline.services.connect import provider_named
+from hookline.web.bodies import hear_out
 from hookline.web.problems import problem
 from hookline.web.reception import PREFIX, Answer, Reception
-from hookline.web.validation import HEARD_OUT_BYTES
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -71,7 +71,7 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the whole body. A larger one is refused, and not kept; one cut short is no request at all."""
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), None)
     if declared is not None and declared.isdigit() and int(declared) > limit:
-        await _hear_out(receive, 0)
+        await hear_out(receive)
         raise BodyTooLarge(f"webhooks may have at most {limit} bytes")
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -85,18 +85,9 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             if message.get("more_body", False):
-                await _hear_out(receive, size)
+                await hear_out(receive, size)
             raise BodyTooLarge(f"webhooks may have at most {limit} bytes")
     return _whole(message, b"".join(chunks), limit)
-
-
-async def _hear_out(receive: Receive, size: int) -> None:
-    """Read on and keep nothing, so that the answer arrives."""
-    while size <= HEARD_OUT_BYTES:
-        message = await receive()
-        size += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
 
 
 def _whole(message: Mapping[str, Any], body: bytes, limit: int) -> bytes:
