@@ -14,7 +14,7 @@ import msgspec
 from bench.machine import Others, tree_seconds
 from bench.processes import BenchmarkError, Server
 from bench.samples import ORGANIZATION
-from bench.senders import SAYS, Order, number_for
+from bench.senders import SAYS, Client, Order, number_for
 from bench.stage import Stage
 from hookline.domain.outbound import read_message
 from hookline.providers import PROVIDERS
@@ -27,6 +27,7 @@ PEOPLE = 2_000
 # Longer than any client's own patience; for one that hangs.
 HANGING_SECONDS = 600
 
+_MODEL = "16505550000"  # whom the messages are written to of which the many are made
 _EMPTY = "TRUNCATE send_attempts, send_paces, pair_paces, conversations"
 _OPEN_WINDOWS = """
 INSERT INTO conversations (id, organization_id, connected_account_id, provider, contact, window_until)
@@ -164,11 +165,10 @@ class Outgoing:
         model = SAYS.format("model")
         firsts = list(self._accounts.values())
         database = self._stage.database
-        await database.execute(_OPEN_WINDOWS, ORGANIZATION, firsts, ["model"] * len(firsts))
+        await database.execute(_OPEN_WINDOWS, ORGANIZATION, firsts, [_MODEL] * len(firsts))
         async with await open_pool(self._stage.url, size=2, application_name="bench") as pool:
             for account in firsts:
-                said = {"accountId": str(account), "to": "16505550000", "type": "text", "text": model}
-                await pool.execute("UPDATE conversations SET contact = '16505550000'")
+                said = {"accountId": str(account), "to": _MODEL, "type": "text", "text": model}
                 await accept(pool, PROVIDERS, ORGANIZATION, read_message(said), links_inside=True)
         async with database.transaction():
             await database.execute(
@@ -196,10 +196,10 @@ class Outgoing:
         began = await self._stage.database.fetchval(_BEGAN)
         return meter.sent(count, row["last"] - began, worker.cpu_seconds - used)
 
-    async def sent_by(self, client: str, count: int, at_once: int) -> Sent:
+    async def sent_by(self, client: Client, count: int, at_once: int) -> Sent:
         """Have another client send as many to the same people."""
         order = Order(
-            client=client,  # type: ignore[arg-type]
+            client=client,
             url=self.url,
             tokens=self.tokens,
             people=self.people,

@@ -19,6 +19,7 @@ from pywa_async import WhatsApp
 API_VERSION = "25.0"
 SAYS = "Yes, it comes in green as well: number {}"
 
+Client = Literal["pywa", "aiohttp"]
 Send = Callable[[str, str, int], Awaitable[object]]
 
 
@@ -28,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     tokens: by number.
     """
 
-    client: Literal["pywa", "aiohttp"]
+    client: Client
     url: str
     tokens: dict[str, str]
     people: list[str]
@@ -77,7 +78,7 @@ async def _aiohttp(order: Order, stack: AsyncExitStack) -> Send:
 
 
 async def _run(order: Order) -> None:
-    clients: Mapping[str, Callable[[Order, AsyncExitStack], Awaitable[Send]]] = {"pywa": _pywa, "aiohttp": _aiohttp}
+    clients: Mapping[Client, Callable[[Order, AsyncExitStack], Awaitable[Send]]] = {"pywa": _pywa, "aiohttp": _aiohttp}
     async with AsyncExitStack() as stack:
         send = await clients[order.client](order, stack)
         numbers = list(order.tokens)

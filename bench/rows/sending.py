@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bench.machine import versions, wait_for_quiet
 from bench.outgoing import NUMBERS, PEOPLE, Outgoing, Sent, outgoing
 from bench.plan import Plan
+from bench.senders import Client
 from bench.stage import Stage
 from bench.table import Row, rate_row, ratio_row, whole
 
@@ -61,7 +62,7 @@ async def _ours(stage: Stage, town: Outgoing, count: int, ends: Sequence[str], *
     return sent
 
 
-async def _theirs(town: Outgoing, client: str, count: int, at_once: int) -> Sent:
+async def _theirs(town: Outgoing, client: Client, count: int, at_once: int) -> Sent:
     await town.afresh()
     sent = await town.sent_by(client, count, at_once)
     await town.require_clean(count)

@@ -9,7 +9,7 @@ from tests.web.answer import Answer
 from tests.web.conftest import Client
 
 from hookline.simulator import default
-from hookline.web.consent_page import POLICY
+from hookline.web.consent_page import PAGE
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 HOSTILE = "<script>alert(1)</script>\"'>&{{ 7*7 }}"
@@ -25,9 +25,9 @@ def shown(answer: Answer, status: int) -> str:
     """The page's text, which loads nothing, runs nothing, and tells nobody where it was."""
     assert answer.status == status, answer.text
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == POLICY
-    assert "'unsafe" not in POLICY
-    assert "script-src" not in POLICY
+    assert answer.headers["Content-Security-Policy"] == PAGE.policy
+    assert "'unsafe" not in PAGE.policy
+    assert "script-src" not in PAGE.policy
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Vary"] == "Accept"

@@ -4,16 +4,11 @@ The page shows, and offers nothing to press: the browser is known by a state tha
 end the consent, and not to choose in somebody's name (docs/decisions/0043).
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
-from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from hookline.domain.connect_error import (
     AccessDenied,
@@ -27,11 +22,10 @@ from hookline.domain.connect_error import (
 from hookline.domain.errors import RequestError
 from hookline.services.connect import Connected
 from hookline.services.oauth import Offer
+from hookline.web.pages import Page, asked_for
 
 _START: Final = "/api/integrations/"
 _END: Final = "/callback"
-_HTML: Final = "text/html"
-_JSON: Final = "application/json"
 
 STYLE: Final = """
 :root { color-scheme: light dark; --good: #0f7b5f; --open: #0866ff; --bad: #b3261e; --line: #8884; }
@@ -45,14 +39,9 @@ small { opacity: .75; }
 @media (max-width: 40rem) { main { margin: 0; padding: 1rem; border-radius: 0; } }
 """
 
-# The one style sheet is named by its hash; no script, no font, no image, no frame, no form.
-POLICY: Final = (
-    "default-src 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 # A code and a state stand in the address: no page that comes after it may learn them.
 PRIVATE: Final = {"Referrer-Policy": "no-referrer", "Vary": "Accept"}
+PAGE: Final = Page("consent.html", STYLE, PRIVATE)
 
 _HEADINGS: Final[dict[type[RequestError], str]] = {
     AccessDenied: "You declined",
@@ -81,23 +70,8 @@ class _Shown(NamedTuple):
 def wanted(request: Request) -> bool:
     """Whether a person's browser asks at the end of a consent; a program that names JSON first gets JSON."""
     path = request.url.path
-    return path.startswith(_START) and path.endswith(_END) and _prefers_page(request.headers.get("accept", ""))
-
-
-def _prefers_page(accept: str) -> bool:
-    """Whether HTML is asked for by name, and JSON not more (RFC 9110, 12.5.1)."""
-    asked: dict[str, float] = {}
-    for one in accept.lower().split(","):
-        kind, *parameters = (piece.strip() for piece in one.split(";"))
-        asked[kind] = next((_quality(piece[2:]) for piece in parameters if piece.startswith("q=")), 1.0)
-    return asked.get(_HTML, 0.0) > asked.get(_JSON, 0.0)
-
-
-def _quality(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    page, json = asked_for(request.headers.get("accept", ""))
+    return path.startswith(_START) and path.endswith(_END) and page > json
 
 
 def connected(done: Connected) -> Response:
@@ -127,24 +101,4 @@ def refused(status: int, error: RequestError) -> Response:
 def _page(
     status: int, mood: str, heading: str, said: str | None, further: str, accounts: Sequence[_Shown] = ()
 ) -> Response:
-    text = _template().render(
-        style=Markup(STYLE),  # noqa: S704 - a constant of this file
-        mood=mood,
-        heading=heading,
-        said=said,
-        next=further,
-        accounts=accounts,
-    )
-    return HTMLResponse(text, status, {**PRIVATE, "Content-Security-Policy": POLICY})
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("hookline.web", "templates"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("consent.html")
+    return PAGE.answer(status, mood=mood, heading=heading, said=said, next=further, accounts=accounts)

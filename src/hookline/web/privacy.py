@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Header, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from hookline.domain.errors import NotFound
 from hookline.domain.privacy import BadSignedRequest, PrivacyRequestKind
@@ -22,6 +22,7 @@ from hookline.web.bodies import read_all
 from hookline.web.caller import Context, Manager
 from hookline.web.contacts import CONTACTS
 from hookline.web.described import answer, answers, errors
+from hookline.web.pages import asked_for
 
 router = APIRouter()
 
@@ -122,19 +123,18 @@ def _signed_request(request: Request, body: bytes) -> str:
 async def show_deletion(code: str, context: Context, accept: Annotated[str, Header()] = "") -> Response:
     """Show a person how far the deletion of their data is. Whoever holds the code may ask; nothing tells who it was.
 
-    A page for people; JSON for programs, if `Accept` names `application/json` and not `text/html`.
+    A page for people; JSON for programs, if `Accept` names `application/json` above `text/html`.
     """
     found = None
     if len(code) == _CODE_CHARACTERS and code.isascii() and code.isalnum():
         async with context.pool.acquire() as connection:
             found = await privacy_requests.state(connection, code)
-    accepted = accept.lower()
-    if "application/json" in accepted and "text/html" not in accepted:
-        if found is None:
-            raise NotFound("there is no deletion with this code")
-        return Json(_shape(found), headers=deletion_page.HEADERS)
-    status = 404 if found is None else 200
-    return HTMLResponse(deletion_page.render(found), status, {**deletion_page.HEADERS, **deletion_page.POLICY})
+    page, json = asked_for(accept)
+    if page >= json:
+        return deletion_page.show(found)
+    if found is None:
+        raise NotFound("there is no deletion with this code")
+    return Json(_shape(found), headers=deletion_page.HEADERS)
 
 
 def _shape(found: State) -> dict[str, Any]:
