@@ -3,12 +3,14 @@
 import json
 import multiprocessing
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hookline.domain.errors import StartupError
-from hookline.security.development import FILE_NAME, made_secrets
+from hookline.security.development import FILE_NAME, made_secrets, place_once
 
 NAMES = ["META_APP_SECRETS", "META_VERIFY_TOKEN", "JWT_SECRET"]
 
@@ -82,3 +84,12 @@ def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartupError, match="HOOKLINE_DATA_DIR"):
         made_secrets(tmp_path / "file", NAMES)
+
+
+def test_threads_that_make_a_file_at_once_agree(tmp_path: Path) -> None:
+    """Of many in one process that place the same file, one wins whole, and nothing else is left behind."""
+    path, texts = tmp_path / "key", [f"{number}" * 10_000 for number in range(8)]
+    with ThreadPoolExecutor(len(texts)) as threads:
+        list(threads.map(partial(place_once, path), texts))
+    assert path.read_text().strip() in texts
+    assert [one.name for one in tmp_path.iterdir()] == ["key"]

@@ -494,7 +494,24 @@ async def test_an_account_that_is_lost_meanwhile_sends_nothing_more(
     assert await sending.status(first) == "SENT"
     row = await sending.message(second)
     assert (row["status"], row["error_code"]) == (becomes, code)
+    assert row["error_text"]
     assert len(sending.platform.calls) == 1
+
+
+async def test_a_message_to_an_account_in_error_says_why_it_waits(sending: Sending) -> None:
+    """Also if it was another call that was refused; once it is sent, nothing is said of that any more."""
+    await sending.connect()
+    message = await sending.send()
+    await sending.pool.execute("UPDATE connected_accounts SET status = 'ERROR', last_error = 'The password changed.'")
+    await sending.run()
+    row = await sending.message(message)
+    assert row["status"] == "QUEUED"
+    assert row["error_text"] == f"{ErrorClass.REAUTHORIZE.sentence} The password changed."
+    await sending.pool.execute("UPDATE connected_accounts SET status = 'CONNECTED', last_error = NULL")
+    await sending.make_due()
+    await sending.run()
+    row = await sending.message(message)
+    assert (row["status"], row["error_code"], row["error_text"]) == ("SENT", None, None)
 
 
 async def test_usage_near_its_end_stops_an_account(sending: Sending) -> None:

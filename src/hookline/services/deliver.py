@@ -234,6 +234,8 @@ class Deliver:
     async def _cannot_send(self, job: Job, payload: _Payload, error: ProviderError) -> Ended | None:
         """The account has no token that holds, or is gone: the message waits for its owner, or has failed."""
         if error.error_class is not ErrorClass.PERMANENT:
+            if payload.message_id is not None:
+                await undecided.explain_wait(self._pool, job, payload.message_id, error)
             raise WaitRequested(error.text, consequence.REAUTHORIZE_AGAIN)
         if payload.message_id is not None:
             await undecided.fail_unsent(self._pool, job, payload.message_id, error.code, error.text)

@@ -1,6 +1,6 @@
 """Messages of which nobody knows whether they were sent: left to people past their time, and what people decide.
 
-Also: messages whose account is gone before they could be sent.
+Also: messages whose account is lost, or gone, before they could be sent.
 """
 
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import msgspec
 from hookline.domain.errors import Conflict, NotFound
 from hookline.domain.job import IntegrationJobType
 from hookline.domain.message import MessageStatus
+from hookline.domain.provider_error import ProviderError
 from hookline.domain.text import to_json
 from hookline.services import facts
 from hookline.services.send_begin import UNKNOWN_CODE
@@ -58,6 +59,17 @@ async def fail_unsent(pool: asyncpg.Pool, job: ClaimedJob, message_id: UUID, cod
         sends.fail(row, code, text, now)
         await sends.update(connection, [row])
         await outbox.add(connection, facts.status_changed(row, row.status, now))
+
+
+async def explain_wait(pool: asyncpg.Pool, job: ClaimedJob, message_id: UUID, error: ProviderError) -> None:
+    """Say on a message that was not begun with why it waits, if it does not say so yet; any other is left alone."""
+    sentence = error.error_class.sentence
+    async with pool.acquire() as connection, connection.transaction():
+        row = (await sends.lock(connection, [(job.organization_id, message_id)])).get(message_id)
+        if row is None or row.status is not MessageStatus.QUEUED or (row.error_text or "").startswith(sentence):
+            return
+        row.error_code, row.error_text = error.code, f"{sentence} {error.text}"
+        await sends.update(connection, [row])
 
 
 async def resolve(pool: asyncpg.Pool, organization_id: str, message_id: UUID, decision: Decision) -> Message:
