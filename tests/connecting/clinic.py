@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from tests.conftest import SettingsFor
 from tests.connecting.conftest import OPTIONS
+from tests.connecting.town import know_each_other
 from tests.web.answer import Answer
 from tests.web.conftest import Client
 
@@ -123,14 +124,6 @@ async def clinic(settings: Settings, options: Options, monkeypatch: pytest.Monke
 @pytest.fixture
 async def place(settings_for: SettingsFor, database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
     """The API at its public URL, and the simulated platforms, which know each other."""
-    given = {
-        "META_APP_ID": OPTIONS.app_id,
-        "META_APP_SECRETS": OPTIONS.app_secret,
-        "META_VERIFY_TOKEN": OPTIONS.verify_token,
-        "INSTAGRAM_APP_ID": OPTIONS.instagram_app_id,
-        "INSTAGRAM_APP_SECRETS": OPTIONS.instagram_app_secret,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(f"HOOKLINE_{name}", value)
+    know_each_other(OPTIONS, monkeypatch)
     async with clinic(settings_for(database_url), OPTIONS, monkeypatch) as opened:
         yield opened

@@ -127,6 +127,19 @@ def told(answer: Answer) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
 
+def know_each_other(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the program knows of the simulated platforms' apps."""
+    given = {
+        "META_APP_ID": options.app_id,
+        "META_APP_SECRETS": options.app_secret,
+        "META_VERIFY_TOKEN": options.verify_token,
+        "INSTAGRAM_APP_ID": options.instagram_app_id,
+        "INSTAGRAM_APP_SECRETS": options.instagram_app_secret,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(PREFIX + name, value)
+
+
 @asynccontextmanager
 async def town(settings: Settings, options: Options, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     """Open everything for the length of a block."""

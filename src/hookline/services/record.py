@@ -25,7 +25,6 @@ from hookline.domain.event import (
     UnsendItem,
     WatermarkItem,
 )
-from hookline.domain.ids import new_id
 from hookline.domain.message import MessageDirection, MessageStatus
 from hookline.domain.provider_error import ProviderError
 from hookline.domain.template import TemplateChange
@@ -42,6 +41,7 @@ from hookline.services import (
 )
 from hookline.services.change import Change, Effect, apply, fill_in, set_clock
 from hookline.services.disconnect import REMOVED, note_removal
+from hookline.services.entry import Entry, change_of, hold, result_of, row_of
 from hookline.services.inbound_media import Providers
 from hookline.services.marks import Mark
 from hookline.services.notices import recognize
@@ -65,36 +65,11 @@ class Parsed(msgspec.Struct, frozen=True):
     items: list[Item]
 
 
-class _Entry(msgspec.Struct):
-    """One item on its way: its place in its event, what has become of it so far, and what of that is to be told."""
-
-    event: StoredEvent
-    position: int
-    item: Item
-    known: bool  # an earlier processing of this event applied it, or it is a notice that was told before
-    row: Message | None = None
-    outcome: Outcome = Outcome.APPLIED
-    reason: str | None = None
-    message_id: UUID | None = None
-    facts: list[Fact] = msgspec.field(default_factory=list)
-    order: int = 0  # among all items of the batch
-
-    @property
-    def external_id(self) -> str | None:
-        """The platform's id, or for a message that came without one: its place in its event, the same at a replay."""
-        if self.item.external_id == "" and isinstance(self.item, MessageItem):
-            return f"event:{self.event.id}:{self.position}"
-        return self.item.external_id
-
-    def key(self, external_id: str) -> Key:
-        return (self.event.connected_account_id, external_id)
-
-
 async def record(connection: Connection, providers: Providers, batch: Sequence[Parsed]) -> dict[UUID, list[ItemResult]]:
     """Apply everything a batch of events says and write the feed; returns each event's results, in payload order."""
     recording = _Recording(connection)
     entries = [
-        _Entry(parsed.event, position, item, known=position < len(before) and before[position] == item.kind)
+        Entry(parsed.event, position, item, known=position < len(before) and before[position] == item.kind)
         for parsed in batch
         for before in [_applied_before(parsed.event)]
         for position, item in enumerate(parsed.items)
@@ -114,11 +89,11 @@ async def record(connection: Connection, providers: Providers, batch: Sequence[P
     await outbox.add_all(connection, [fact for entry in entries for fact in entry.facts] + recording.late)
     results: dict[UUID, list[ItemResult]] = {parsed.event.id: [] for parsed in batch}
     for entry in entries:
-        results[entry.event.id].append(_result(entry))
+        results[entry.event.id].append(result_of(entry))
     return results
 
 
-def _of(entries: Sequence[_Entry], kind: type[Kind]) -> list[tuple[_Entry, Kind]]:
+def _of(entries: Sequence[Entry], kind: type[Kind]) -> list[tuple[Entry, Kind]]:
     """List the entries of one kind of item, each with its item."""
     return [(entry, item) for entry in entries if isinstance(item := entry.item, kind)]
 
@@ -143,7 +118,7 @@ class _Recording:
         self.now = datetime.now(UTC)
         self.rows: dict[Key, Message] = {}
         self.added: dict[Key, Message] = {}
-        self.first: dict[Key, _Entry] = {}
+        self.first: dict[Key, Entry] = {}
         self.touched: dict[UUID, Message] = {}
         self.filled: list[Message] = []
         self.late: list[Fact] = []
@@ -151,17 +126,17 @@ class _Recording:
         self.implied: list[Mark] = []
         self.people = people.NOBODY
 
-    async def meet_people(self, entries: Sequence[_Entry]) -> None:
+    async def meet_people(self, entries: Sequence[Entry]) -> None:
         """Record what is said of people; who they are is told before what they did."""
         self.people = await people.record(self.connection, [(entry.event, entry.item) for entry in entries])
         for place, told in self.people.facts.items():
             entries[place].facts += told
 
-    async def add_messages(self, entries: Sequence[tuple[_Entry, MessageItem]]) -> None:
+    async def add_messages(self, entries: Sequence[tuple[Entry, MessageItem]]) -> None:
         """Add the messages that are not there yet; one that comes twice is a duplicate of its first."""
         first = self.first
         for entry, item in entries:
-            entry.row = _row(entry, item, self.now)
+            entry.row = row_of(entry, item, self.now)
             first.setdefault(entry.key(entry.external_id or ""), entry)
         await self._name_own_side([entry.row for entry in first.values() if entry.row])
         await reconcile.own_echoes(self.connection, _echoes(first.values()))
@@ -194,10 +169,10 @@ class _Recording:
             else:
                 row.sender = row.sender or own
 
-    async def change_messages(self, entries: Sequence[_Entry]) -> None:
+    async def change_messages(self, entries: Sequence[Entry]) -> None:
         """Apply what refers to messages; hold what refers to one that is not there."""
         waiting = await held.take(self.connection, self.added)
-        changing = [(entry, *change) for entry in entries if (change := _change(entry)) is not None]
+        changing = [(entry, *change) for entry in entries if (change := change_of(entry)) is not None]
         known = [entry for entry in entries if entry.outcome is Outcome.DUPLICATE]
         wanted = {target for _, _, target in changing} | {entry.key(entry.external_id or "") for entry in known}
         self.rows = self.added | await messages.lock(self.connection, wanted - self.added.keys())
@@ -207,10 +182,10 @@ class _Recording:
             self._meet_again(entry, self.rows.get(entry.key(entry.external_id or "")))
         await self.apply_held(waiting)
         unmet = [(entry, target) for entry, item, target in changing if not self._change(entry, item, target)]
-        await held.add(self.connection, [_hold(entry, target) for entry, target in unmet])
+        await held.add(self.connection, [hold(entry, target) for entry, target in unmet])
         await messages.update(self.connection, list(self.touched.values()))
 
-    def _meet_again(self, entry: _Entry, original: Message | None) -> None:
+    def _meet_again(self, entry: Entry, original: Message | None) -> None:
         """A message that is known already is a duplicate, unless it brings the media that history left out."""
         if original is None:
             return
@@ -231,7 +206,7 @@ class _Recording:
             item = _held_decoder.decode(one.change)
             self.late += self._apply(row, item)[1]
 
-    def _change(self, entry: _Entry, item: Change, target: Key) -> bool:
+    def _change(self, entry: Entry, item: Change, target: Key) -> bool:
         """Change the message that an entry refers to; False if it is not there."""
         row = self.rows.get(target)
         if row is None:
@@ -256,7 +231,7 @@ class _Recording:
                 self.failures[row.connected_account_id] = (row, failure)
         return effect, [_fact(row, item, self.now)] if effect.moved else []
 
-    async def move_watermarks(self, entries: Sequence[tuple[_Entry, WatermarkItem]]) -> None:
+    async def move_watermarks(self, entries: Sequence[tuple[Entry, WatermarkItem]]) -> None:
         """Move everything sent up to a moment: one that was told, or that of a message by which others are known."""
         told = [
             Mark(entry.event.organization_id, _person(entry, item), item.status, until=item.until, at=item.until)
@@ -269,7 +244,7 @@ class _Recording:
         for one in moved[len(entries) :]:
             self.late += one.facts
 
-    async def note_accounts(self, entries: Sequence[tuple[_Entry, AccountItem]]) -> None:
+    async def note_accounts(self, entries: Sequence[tuple[Entry, AccountItem]]) -> None:
         """Merge what the platform said of accounts into their metadata, and tell it."""
         stating = {entry.event.connected_account_id for entry, item in entries if item.metadata}
         known = await accounts.lock(self.connection, sorted(stating)) if stating else {}
@@ -292,7 +267,7 @@ class _Recording:
             await accounts.set_metadata(self.connection, account_id, to_json(metadata))
         await template_news.note_changes(self.connection, _template_changes(entries))
 
-    def note_the_rest(self, entries: Sequence[_Entry]) -> None:
+    def note_the_rest(self, entries: Sequence[Entry]) -> None:
         """Tell what people did; say why what has no effect has none."""
         for entry in entries:
             item, event = entry.item, entry.event
@@ -318,7 +293,7 @@ def _applied_before(event: StoredEvent) -> list[str | None]:
 
 
 def _template_changes(
-    entries: Sequence[tuple[_Entry, AccountItem]],
+    entries: Sequence[tuple[Entry, AccountItem]],
 ) -> list[tuple[StoredEvent, TemplateChange, datetime]]:
     """List what is new of templates."""
     return [
@@ -328,7 +303,7 @@ def _template_changes(
     ]
 
 
-def _echoes(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, MessageItem]]:
+def _echoes(entries: Iterable[Entry]) -> list[tuple[StoredEvent, MessageItem]]:
     return [
         (one.event, one.item) for one in entries if isinstance(one.item, MessageItem) and one.item.origin is Origin.ECHO
     ]
@@ -338,14 +313,14 @@ def _statuses(items: Iterable[tuple[StoredEvent, Item]]) -> list[tuple[StoredEve
     return [(event, item) for event, item in items if isinstance(item, StatusItem)]
 
 
-def _notices(entries: Iterable[_Entry]) -> list[tuple[StoredEvent, ContactItem]]:
+def _notices(entries: Iterable[Entry]) -> list[tuple[StoredEvent, ContactItem]]:
     """List what is new of people."""
     return [(entry.event, entry.item) for entry in entries if isinstance(entry.item, ContactItem) and not entry.known]
 
 
-async def _recognize(connection: Connection, entries: Sequence[_Entry]) -> None:
+async def _recognize(connection: Connection, entries: Sequence[Entry]) -> None:
     """Know the notices that the platform delivers again."""
-    unknown: list[_Entry] = []
+    unknown: list[Entry] = []
     said: list[tuple[StoredEvent, AccountItem | ContactItem]] = []
     for entry in entries:
         if isinstance(entry.item, _NOTICES) and not entry.known:
@@ -355,31 +330,7 @@ async def _recognize(connection: Connection, entries: Sequence[_Entry]) -> None:
         entry.known = known
 
 
-def _change(entry: _Entry) -> tuple[Change, Key] | None:
-    """Name what an item changes, and which message, if it does: a reaction that is known already does not."""
-    match entry.item:
-        case (StatusItem() | EditItem() | UnsendItem()) as item:
-            return item, entry.key(item.external_id)
-        case MessageItem(reacts_to=str() as external_id) as item if entry.outcome is Outcome.APPLIED:
-            return item, entry.key(external_id)
-    return None
-
-
-def _hold(entry: _Entry, target: Key) -> HeldChange:
-    """Keep a change for its message. A reaction is in the log all the same."""
-    if not isinstance(entry.item, MessageItem):
-        entry.outcome = Outcome.HELD
-    return HeldChange(
-        webhook_event_id=entry.event.id,
-        position=entry.position,
-        organization_id=entry.event.organization_id,
-        connected_account_id=target[0],
-        external_id=target[1],
-        change=to_json(entry.item),
-    )
-
-
-def _person(entry: _Entry, item: WatermarkItem) -> Person:
+def _person(entry: Entry, item: WatermarkItem) -> Person:
     return entry.event.connected_account_id, item.contact
 
 
@@ -392,46 +343,3 @@ def _fact(row: Message, item: Change, now: datetime) -> Fact:
         case UnsendItem():
             return facts.unsent(row, item, item.at or now)
     raise TypeError("a reaction is told as a message")
-
-
-def _row(entry: _Entry, item: MessageItem, now: datetime) -> Message:
-    """Make the log's row of a message."""
-    event = entry.event
-    inbound = item.direction is MessageDirection.INBOUND
-    status = item.status or (MessageStatus.RECEIVED if inbound else MessageStatus.SENT)
-    return Message(
-        id=new_id(),
-        organization_id=event.organization_id,
-        connected_account_id=event.connected_account_id,
-        provider=event.provider,
-        direction=item.direction,
-        type=item.type,
-        origin=item.origin,
-        external_id=entry.external_id,
-        contact=item.contact.external_id or (item.sender if inbound else item.recipient) or None,
-        sender=item.sender,
-        recipient=item.recipient,
-        text=item.text,
-        status=MessageStatus.RECEIVED if inbound else status,
-        sent_at=item.sent_at,
-        failed_at=(item.sent_at or now) if status is MessageStatus.FAILED else None,
-        error_code=item.error_code,
-        error_text=item.error_text,
-        reply_to=item.reply_to,
-        media=to_json(item.media) if item.media else None,
-        meta_json=to_json(item.meta) if item.meta else None,
-        webhook_event_id=event.id,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _result(entry: _Entry) -> ItemResult:
-    return ItemResult(
-        index=entry.item.index,
-        kind=entry.item.kind,
-        external_id=entry.external_id,
-        outcome=entry.outcome,
-        reason=entry.reason,
-        message_id=entry.message_id,
-    )
