@@ -26,10 +26,10 @@ from hookline.security.vault import Vault
 from hookline.services.refresh import ref_of
 from hookline.services.report import Report
 from hookline.services.tokens import credentials
-from hookline.store import accounts, examination, pauses
+from hookline.store import accounts, pauses
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.pauses import Pause
-from hookline.store.pool import Connection, organization_transaction
+from hookline.store.pool import Connection, database_time, organization_transaction
 
 TIME_LIMIT_SECONDS: Final = 10.0
 # The platforms count every question: whoever asks again sooner is given the last answer.
@@ -71,7 +71,7 @@ class Examiner(msgspec.Struct, frozen=True):
                 raise NotFound("there is no such account in this organization")
             mine, token = await self._token(connection, account)
             paused = await pauses.list_of(connection, organization_id)
-            theirs = await examination.clock(connection)
+            theirs = await database_time(connection)
         findings = [
             _status(account),
             *token,

@@ -13,6 +13,7 @@ from hookline.domain.account import ConnectedAccountStatus, IntegrationProvider
 from hookline.domain.errors import PermanentFailure, Unavailable
 from hookline.domain.event import Media, Origin
 from hookline.domain.ids import new_id, parse_id
+from hookline.domain.job import IntegrationJobType
 from hookline.domain.provider_error import ErrorClass, NotReached, OutcomeUnknown, ProviderError
 from hookline.domain.stored_media import ANY_TYPE, MediaState, content_type, safe_filename
 from hookline.domain.text import to_json
@@ -26,9 +27,9 @@ from hookline.services.failure import RetryPolicy
 from hookline.services.passing_bytes import OtherBytes, Seen
 from hookline.services.refresh import ref_of
 from hookline.services.sending_accounts import AccessToken, NoteRefusal
-from hookline.store import accounts, media, messages, outbox
+from hookline.store import accounts, jobs, media, messages, outbox
 from hookline.store.accounts import ConnectedAccount
-from hookline.store.jobs import Job
+from hookline.store.jobs import Job, NewJob
 from hookline.store.media import File, StoredMedia, Wanted
 from hookline.store.messages import Message
 from hookline.store.objects import Objects
@@ -46,7 +47,20 @@ log = structlog.get_logger(__name__)
 
 async def note(connection: Connection, providers: Providers, rows: Iterable[Message]) -> None:
     """Have the files of new messages fetched. Needs the transaction that records them."""
-    await media.want(connection, [one for row in rows if row.media for one in _wanted(providers, row)])
+    wanted = [one for row in rows if row.media for one in _wanted(providers, row)]
+    news = await media.want(connection, wanted)
+    await jobs.enqueue_all(connection, [_fetch_job(one) for one in wanted if one.id in news])
+
+
+def _fetch_job(wanted: Wanted) -> NewJob:
+    return NewJob(
+        id=new_id(),
+        organization_id=wanted.organization_id,
+        provider=wanted.provider,
+        job_type=IntegrationJobType.FETCH_MEDIA,
+        payload_json=to_json({"mediaId": wanted.id}),
+        connected_account_id=wanted.connected_account_id,
+    )
 
 
 def _wanted(providers: Providers, row: Message) -> Iterable[Wanted]:

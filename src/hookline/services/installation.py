@@ -21,7 +21,7 @@ from hookline.services import keys
 from hookline.services.presence import LEASE
 from hookline.settings import Settings
 from hookline.store import examination, keysets, migrate, roles
-from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, open_pool
+from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, database_time, open_pool
 
 LATELY: Final = timedelta(days=1)
 _LAG_NOTED: Final = timedelta(minutes=1)
@@ -96,7 +96,7 @@ async def database_findings(url: str) -> list[Finding]:
         return [problem("database", str(failure), "Look at HOOKLINE_DATABASE_URL, and whether the server runs.")]
     try:
         before = datetime.now(UTC)
-        theirs = await examination.clock(connection)
+        theirs = await database_time(connection)
         version = ".".join(map(str, connection.get_server_version()[:2]))
         bound = await roles.inspect(connection)
     finally:

@@ -32,7 +32,7 @@ from hookline.store.jobs import Job
 from hookline.store.messages import Message
 from hookline.store.outbox import Fact
 from hookline.store.paces import Pair, PairKey
-from hookline.store.pool import Connection
+from hookline.store.pool import Connection, database_time
 
 UNKNOWN_CODE: Final = "outcome-unknown"
 UNKNOWN_TEXT: Final = "It is not known whether the platform has sent this message; its report is waited for."
@@ -92,7 +92,7 @@ async def begin(pool: asyncpg.Pool, starts: Sequence[Start], expiry: timedelta) 
     Two starts never name the same message: its job is claimed once.
     """
     async with pool.acquire() as connection, connection.transaction():
-        now = await paces.now(connection)
+        now = await database_time(connection)
         rows = await sends.lock(connection, [(one.job.organization_id, one.message_id) for one in starts])
         keys = [_pair_key(rows[one.message_id]) for one in starts if one.pair is not None and one.message_id in rows]
         pairs = await paces.lock_pairs(connection, keys) if keys else {}

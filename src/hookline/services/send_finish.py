@@ -27,7 +27,7 @@ from hookline.store.jobs import Job
 from hookline.store.messages import Key, Message
 from hookline.store.outbox import Fact
 from hookline.store.paces import Pair, PairKey
-from hookline.store.pool import Connection
+from hookline.store.pool import Connection, database_time
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +228,7 @@ async def _keep_pairs(connection: Connection, endings: Sequence[Ending]) -> None
     counted = {_pair_key(one.begun.row): one for one in endings if one.pair is not None}
     if not counted:
         return
-    now = await paces.now(connection)
+    now = await database_time(connection)
     changed: dict[PairKey, Pair] = {}
     for key, pair in (await paces.lock_pairs(connection, list(counted))).items():
         ending = counted[key]

@@ -24,10 +24,10 @@ from hookline.services.refresh import Clients, ref_of
 from hookline.services.refusal import note_refusal
 from hookline.services.template_news import TemplateList, is_only_templates, keep_list
 from hookline.services.tokens import credentials, next_look
-from hookline.store import accounts, outbox, paces, sends, tokens
+from hookline.store import accounts, outbox, sends, tokens
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.jobs import Job
-from hookline.store.pool import Connection
+from hookline.store.pool import Connection, database_time
 from hookline.store.tokens import OAuthToken
 
 TemplateClients = Callable[[IntegrationProvider], TemplatesClient | None]
@@ -72,7 +72,7 @@ class AccountSync:
         if client is None:
             return
         async with self._pool.acquire() as connection:
-            asked_at = await paces.now(connection)
+            asked_at = await database_time(connection)
         found = await client.list_all(ref_of(before), mine.access_token)
         async with self._pool.acquire() as connection, connection.transaction():
             account = (await accounts.lock(connection, [before.id])).get(before.id)

@@ -28,10 +28,10 @@ from hookline.services.refresh import ref_of
 from hookline.services.refusal import note_refusal
 from hookline.services.template_news import enqueue_sync, keep_new, note_status
 from hookline.services.tokens import access_token
-from hookline.store import accounts, paces, templates
+from hookline.store import accounts, templates
 from hookline.store.accounts import ConnectedAccount
 from hookline.store.jobs import Job
-from hookline.store.pool import Connection, organization_transaction
+from hookline.store.pool import Connection, database_time, organization_transaction
 from hookline.store.templates import StoredTemplate
 
 CAPABILITY: Final = "template"
@@ -177,7 +177,7 @@ class TemplateWriter:
                 token = await access_token(connection, self._vault, account.id, account.organization_id)
             except ProviderError as error:
                 raise Conflict(error.text) from None
-            return _Called(account, rules, token, await paces.now(connection))
+            return _Called(account, rules, token, await database_time(connection))
 
     @asynccontextmanager
     async def _calling(self, found: _Called) -> AsyncIterator[None]:

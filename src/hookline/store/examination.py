@@ -14,15 +14,6 @@ from hookline.store.pool import Connection
 
 MOST_COUNTED = 10_000
 
-_CLOCK = "SELECT clock_timestamp()"
-
-
-async def clock(connection: Connection) -> datetime:
-    """Read the database's clock."""
-    moment: datetime = await connection.fetchval(_CLOCK)
-    return moment
-
-
 _DUE = """
 SELECT count(*) FROM (
     SELECT FROM unnest($1::smallint[]) AS l(lane)

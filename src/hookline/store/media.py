@@ -10,7 +10,6 @@ import msgspec
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.event import Media
-from hookline.domain.job import IntegrationJobType
 from hookline.domain.stored_media import MediaState
 from hookline.store.arrays import columns
 from hookline.store.pool import Connection
@@ -50,41 +49,36 @@ def _media(record: Any) -> StoredMedia:
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A message's file that is to be fetched. `id` is also its job's."""
+    """A message's file that is to be fetched."""
 
     id: UUID
     organization_id: str
     connected_account_id: UUID
     message_id: UUID
     position: int
-    provider: str
+    provider: IntegrationProvider
     source: str
     content_type: str | None
     filename: str | None
 
 
 # A file that is known already is not wanted again.
-_WANT = f"""
-WITH wanted AS (
-    INSERT INTO media (id, organization_id, connected_account_id, message_id, position, provider, source, content_type,
-                       filename, state)
-    SELECT w.*, 'WAITING'
-    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::smallint[], $6::text[], $7::json[], $8::text[],
-                $9::text[]) AS w
-    ON CONFLICT (organization_id, message_id, position) WHERE message_id IS NOT NULL DO NOTHING
-    RETURNING id, organization_id, provider, connected_account_id
-)
-INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, connected_account_id, lane)
-SELECT id, organization_id, provider, '{IntegrationJobType.FETCH_MEDIA}', json_build_object('mediaId', id),
-       connected_account_id, job_lane('{IntegrationJobType.FETCH_MEDIA}', organization_id, id::text)
-FROM wanted
-"""  # noqa: S608 - constants only, here and below
+_WANT = """
+INSERT INTO media (id, organization_id, connected_account_id, message_id, position, provider, source, content_type,
+                   filename, state)
+SELECT w.*, 'WAITING'
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::smallint[], $6::text[], $7::json[], $8::text[],
+            $9::text[]) AS w
+ON CONFLICT (organization_id, message_id, position) WHERE message_id IS NOT NULL DO NOTHING
+RETURNING id
+"""
 
 
-async def want(connection: Connection, files: Sequence[Wanted]) -> None:
-    """Note files that are to be fetched, each with its job."""
-    if files:
-        await connection.execute(_WANT, *columns(files, Wanted.__struct_fields__))
+async def want(connection: Connection, files: Sequence[Wanted]) -> set[UUID]:
+    """Note files that are to be fetched; the ids of those that were not known."""
+    if not files:
+        return set()
+    return {record[0] for record in await connection.fetch(_WANT, *columns(files, Wanted.__struct_fields__))}
 
 
 _GET = f"SELECT {_COLUMNS} FROM media WHERE organization_id = $1 AND id = $2"  # noqa: S608

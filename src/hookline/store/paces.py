@@ -164,9 +164,3 @@ DELETE FROM pair_paces WHERE due_at < now() - interval '1 hour' AND ctid = ANY (
 async def forget_pairs(connection: Connection, percent: float) -> None:
     """Look at so much of the pairs, and forget those that nothing was sent to for an hour: they are as good as new."""
     await connection.execute(_FORGET_PAIRS, percent)
-
-
-async def now(connection: Connection) -> datetime:
-    """Tell the time by the clock that all workers share."""
-    moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    return moment

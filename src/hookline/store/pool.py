@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -173,3 +174,9 @@ async def organization_transaction(pool: asyncpg.Pool, organization_id: str) -> 
     async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
         await connection.execute(_SET_ORGANIZATION, organization_id)
         yield connection
+
+
+async def database_time(connection: Connection) -> datetime:
+    """Tell the time by the clock that all processes share."""
+    moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return moment
