@@ -99,13 +99,11 @@ class TokenRefresh:
         self, account: ConnectedAccount, row: OAuthToken, mine: Credentials, error: ProviderError
     ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            lost = await note_refusal(
+            await note_refusal(
                 connection, self._vault, account.id, account.organization_id, error, used=mine.access_token
             )
             await tokens.leave(connection, row)  # last: everybody locks an account before its token
-        if lost:
-            log.warning("an account must be connected again", account_id=str(account.id), code=error.code)
-        elif error.error_class is not ErrorClass.REAUTHORIZE:
+        if error.error_class is not ErrorClass.REAUTHORIZE:
             raise account_jobs.as_job_error(error) from None
 
     async def _leave(self, row: OAuthToken) -> None:

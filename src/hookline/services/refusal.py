@@ -2,12 +2,16 @@
 
 from uuid import UUID
 
+import structlog
+
 from hookline.domain.provider_error import ErrorClass, ProviderError
 from hookline.security.vault import Vault
 from hookline.services import facts
 from hookline.services.tokens import credentials
 from hookline.store import accounts, outbox, tokens
 from hookline.store.pool import Connection
+
+log = structlog.get_logger(__name__)
 
 
 async def note_refusal(
@@ -36,6 +40,7 @@ async def note_refusal(
         await tokens.set_due(connection, found[0], None)
     infos = await tokens.infos(connection, organization_id, [account_id])
     await outbox.add(connection, facts.account_changed(account, "error", infos.get(account_id)))
+    log.warning("an account must be connected again", account_id=str(account_id), code=error.code)
     return True
 
 
