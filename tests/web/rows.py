@@ -51,8 +51,9 @@ class Rows:
             "ordering": "contact-1",
             "signature": "verified",
             "status": "PROCESSED",
-            "received_at": datetime.now(UTC),
         }
+        if "received_at" not in values:  # an id of its own time is in the order of making, however fast the rows come
+            given |= {"id": new_id(), "received_at": datetime.now(UTC)}
         return await self._add("webhook_events", organization_id=organization, **given | values)
 
     async def job(self, organization: str = "org-1", **values: Any) -> UUID:
