@@ -64,33 +64,38 @@ async def ensure_roles(database_url: str) -> None:
 
     Raises: StartupError, with the statements for an administrator, if we may not.
     """
-    connection = await connect(database_url)
-    try:
-        await _ensure(connection)
-    finally:
-        await connection.close()
-
-
-async def _ensure(connection: asyncpg.Connection) -> None:
     for _ in range(ATTEMPTS):
-        found = await inspect(connection)
-        if found.unbound:
-            raise _beyond_us(
-                "These roles must not be superusers nor bypass row-level security",
-                [f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS" for role in found.unbound],
-            )
-        if not found.missing:
-            return
+        # A connection of its own each time: PostgreSQL keeps the memberships it looked up for as long as a connection
+        # lives, and one that looks while another's grant commits can keep the state before it for good.
+        connection = await connect(database_url)
         try:
-            await connection.execute(found.missing[0])
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise _beyond_us("The database's user may not create its roles", list(found.missing)) from error
-        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.InternalServerError) as error:
-            if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
-                raise
-            # Another database of this cluster is at the same point. No lock reaches across databases: step aside.
-            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
+            if await _advance(connection):
+                return
+        finally:
+            await connection.close()
     raise StartupError("The database's roles are being changed by others all the time: try again.")
+
+
+async def _advance(connection: asyncpg.Connection) -> bool:
+    """Run the first missing statement. True, if none was missing."""
+    found = await inspect(connection)
+    if found.unbound:
+        raise _beyond_us(
+            "These roles must not be superusers nor bypass row-level security",
+            [f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS" for role in found.unbound],
+        )
+    if not found.missing:
+        return True
+    try:
+        await connection.execute(found.missing[0])
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise _beyond_us("The database's user may not create its roles", list(found.missing)) from error
+    except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.InternalServerError) as error:
+        if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
+            raise
+        # Another database of this cluster is at the same point. No lock reaches across databases: step aside.
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
+    return False
 
 
 async def inspect(connection: asyncpg.Connection) -> Found:
