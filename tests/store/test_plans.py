@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from hookline.store import contacts, events, held, intake, messages
-from hookline.store.pool import open_pool
+from hookline.store import attempts, claims, contacts, endings, events, held, intake, messages, paces, sends, templates
+from hookline.store import pool as pool_module
+from hookline.store.pool import Connection, open_pool
 
 # Statement, the types of its arguments, and by which index it finds the rows of which table.
 STATEMENTS = {
@@ -29,29 +31,60 @@ STATEMENTS = {
     "people read": (contacts._READ, "text, text, text", {"contact_ids": "contact_ids_pkey"}),
     "people locked": (contacts._LOCK, "text[], uuid[]", {"contacts": "contacts_pkey"}),
     "people's ids": (contacts._OF_CONTACTS, "uuid[]", {"contact_ids": "contact_ids_contact"}),
+    "people written": (
+        contacts._UPDATE,
+        ", ".join(["uuid[]", "text[]", *(f"{one}[]" for one in contacts._WRITTEN.values())]),
+        {"contacts": "contacts_pkey"},
+    ),
+    "people's ids moved": (
+        contacts._MOVE,
+        "uuid[], text[], uuid[], timestamptz[]",
+        {"contact_ids": "contact_ids_pkey"},
+    ),
     "events read": (events._READ, "text, text, text", {"webhook_events": "webhook_events_list"}),
     "events finished": (events._FINISH, ", ".join(["text"] * 6), {"webhook_events": "webhook_events_list"}),
+    "webhooks taken": (
+        claims._TAKE,
+        "smallint[], timestamptz[], bigint[], bigint[], integer",
+        {"webhook_events": "webhook_events_list"},
+    ),
+    "jobs ended": (endings._END, "text[], uuid[], bigint[]", {"integration_jobs": "integration_jobs_pkey"}),
+    "jobs released": (
+        endings._RELEASE,
+        "text[], uuid[], bigint[], boolean",
+        {"integration_jobs": "integration_jobs_pkey"},
+    ),
+    "jobs woken": (sends._WAKE, "text[], uuid[]", {"integration_jobs": "integration_jobs_pkey"}),
+    "messages to send locked": (sends._LOCK, "text[], uuid[]", {"messages": "messages_pkey"}),
+    "messages being sent": (sends._MARK_SENDING, "text[], uuid[]", {"messages": "messages_pkey"}),
+    "messages without an id": (sends._CLAIM_KEYS, "uuid[], text[], uuid[]", {"messages": "messages_pkey"}),
+    "attempts ended": (
+        attempts._END,
+        "uuid[], text[], uuid[], timestamptz[], text[], integer[], text[], text[], text[], text[], integer[]",
+        {"send_attempts": "send_attempts_pkey"},
+    ),
+    "paces of people": (paces._LOCK_PAIRS, "uuid[], text[]", {"pair_paces": "pair_paces_pkey"}),
+    "marks of people": (held._WATERMARKS, "uuid[], text[]", {"contact_watermarks": "contact_watermarks_pkey"}),
+    "templates found": (templates._FIND, "uuid[], text[], text[]", {"templates": "templates_key"}),
     "routes": (intake._INGEST, ", ".join(["text"] * 9 + ["bytea[]"]), {"account_routes": "account_routes_pkey"}),
 }
 
 
 def scans(plan: Any) -> Iterator[tuple[str, str]]:
-    """List tables and how they are read: the index, or the kind of scan where there is none."""
+    """List tables and how they are read: the index, or the kind of scan where there is none; or all of either."""
     if isinstance(plan, list):
         for one in plan:
             yield from scans(one)
     elif isinstance(plan, dict):
         if "Relation Name" in plan and plan["Node Type"] != "ModifyTable":
-            yield plan["Relation Name"], plan.get("Index Name", plan["Node Type"])
+            how = plan.get("Index Name", plan["Node Type"])
+            yield plan["Relation Name"], how if "Index Cond" in plan else f"all of {how}"
         for inner in plan.values():
             yield from scans(inner)
 
 
-@pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("case", STATEMENTS)
-async def test_an_empty_table_is_planned_for_as_if_it_were_full(
-    database_url: str, case: str, *, analyzed: bool
-) -> None:
+async def test_an_empty_table_is_planned_for_as_if_it_were_full(database_url: str, case: str) -> None:
     """The generic plan of an empty database goes through the index that serves a full one."""
     statement, types, wanted = STATEMENTS[case]
     arguments = ", ".join(["NULL"] * len(types.split(", ")))
@@ -59,8 +92,6 @@ async def test_an_empty_table_is_planned_for_as_if_it_were_full(
         await open_pool(database_url, size=1, application_name="tests", batches=True) as pool,
         pool.acquire() as connection,
     ):
-        if analyzed:
-            await connection.execute("VACUUM ANALYZE")
         await connection.execute("SET plan_cache_mode = force_generic_plan")
         await connection.execute(f"PREPARE statement ({types}) AS {statement}")
         text = await connection.fetchval(f"EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE statement ({arguments})")
@@ -71,3 +102,31 @@ async def test_an_empty_table_is_planned_for_as_if_it_were_full(
     if case == "routes":  # the latest account is asked for in development only
         assert re.search(r"One-Time Filter\W+\w*\.?latest", text.replace("\\", "")), text
     assert found == {table: {index} for table, index in wanted.items()}
+
+
+_FILL = """
+INSERT INTO messages (id, organization_id, connected_account_id, provider, direction, type, origin, external_id, sender,
+                      recipient, text, status)
+SELECT uuidv7(), 'org-1', $1, 'WHATSAPP', 'INBOUND', 'text', 'customer', 'wamid-' || n, 'a', 'b', '', 'RECEIVED'
+FROM generate_series(1, 2000) AS n
+"""
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_plans_are_made_anew(database_url: str, monkeypatch: pytest.MonkeyPatch, *, renewed: bool) -> None:
+    """What was planned when a table was empty, and known to be, is planned for what came into it since."""
+    monkeypatch.setattr(pool_module, "_FIRST_PLANS_SECONDS", 0.0 if renewed else 60.0)
+    async with await open_pool(database_url, size=1, application_name="tests", batches=True) as pool:
+        async with pool.acquire() as connection:
+            await connection.execute("VACUUM ANALYZE messages")
+            await connection.execute(f"PREPARE statement (text, text, text) AS {messages._KNOWN}")
+            assert await _scans_of_known(connection) == [("messages", "all of messages_external")]
+            await connection.execute(_FILL, uuid4())
+        async with pool.acquire() as connection:
+            found = await _scans_of_known(connection)
+    assert found == [("messages", "messages_external" if renewed else "all of messages_external")]
+
+
+async def _scans_of_known(connection: Connection) -> list[tuple[str, str]]:
+    plan = await connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE statement (NULL, NULL, NULL)")
+    return list(scans(json.loads(plan)))

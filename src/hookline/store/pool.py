@@ -1,9 +1,11 @@
 """Connection pools: who we are to the database, and transactions bound to one organization."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 import asyncpg
@@ -13,6 +15,25 @@ from hookline.domain.errors import StartupError
 
 # What every store function takes: a connection, pooled or not.
 Connection = asyncpg.Connection | PoolConnectionProxy
+
+
+class _Planning(asyncpg.Connection):
+    """A connection that knows how old its plans may become."""
+
+    __slots__ = ("_plans_age", "_plans_until")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._plans_age = _FIRST_PLANS_SECONDS
+        self._plans_until = time.monotonic() + self._plans_age
+
+    async def plan_anew(self) -> None:
+        """Drop the plans that are kept, if they are too old."""
+        if (now := time.monotonic()) < self._plans_until:
+            return
+        await self.execute("DISCARD PLANS")
+        self._plans_age = min(2 * self._plans_age, _LAST_PLANS_SECONDS)
+        self._plans_until = now + self._plans_age
 
 
 class Pool(asyncpg.Pool):
@@ -48,6 +69,9 @@ INGEST_ROLE = "hookline_ingest"
 # A plan that is made while a table is empty, and kept, reads the whole table once it is large: until statistics come,
 # a minute later, every batch would. Batches go from their values through an index, always.
 # Nor may it collect and sort what an index has in order.
+# For a table that was empty when it was last analyzed all of this is not enough, since any index seems as good as any
+# other, read from end to end. So plans are also made anew after a second, and then after twice the time each: what has
+# come into the table meanwhile counts.
 _BY_INDEX = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -55,6 +79,8 @@ _BY_INDEX = {
     "enable_bitmapscan": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+_FIRST_PLANS_SECONDS = 1.0
+_LAST_PLANS_SECONDS = 60.0
 # What people ask is planned for what they ask: a large account's list is read another way than a small one's, and a
 # plan that is kept would be for neither.
 _AS_ASKED = {"plan_cache_mode": "force_custom_plan"}
@@ -97,9 +123,10 @@ async def open_pool(
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
         init=_prepare,
+        setup=methodcaller("plan_anew") if batches else None,
         reset=_reset,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=_Planning if batches else asyncpg.Connection,
         record_class=asyncpg.Record,
         **options,
     )
