@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from tests.store.queue import Queue
 
@@ -204,6 +205,46 @@ async def test_an_end_of_one_job_records_nothing_that_comes_after_it(queue: Queu
     run.unrecorded.append(second)
     assert await queue.finish([first]) == {first.id}
     assert await queue.statuses() == {"DONE": 1, "PROCESSING": 1}
+
+
+@pytest.mark.parametrize("moved", [0, 1, 3])
+async def test_ends_are_recorded_wherever_the_rows_are(queue: Queue, moved: int) -> None:
+    """Rows that somebody rewrote after they were claimed are ended like those that are where the claim left them."""
+    await queue.add(3, key="a")
+    jobs = await queue.jobs()
+    await queue.pool.execute(
+        "UPDATE integration_jobs SET last_error = 'seen' WHERE id = ANY ($1)", [job.id for job in jobs[:moved]]
+    )
+    await record_ends(queue, jobs)
+    assert await queue.statuses() == {"DONE": 3}
+
+
+async def test_a_late_end_changes_nothing(queue: Queue) -> None:
+    """Who was taken over ends nothing: not by the row's place, nor by its name; and the new claim stands."""
+    await queue.add(2)
+    late = await queue.jobs()
+    async with queue.pool.acquire() as connection:
+        await claims.release(connection, late[:1])
+    (again,) = await queue.jobs()
+    await record_ends(queue, late)
+    assert await queue.statuses() == {"DONE": 1, "PROCESSING": 1}
+    await record_ends(queue, [again])
+    assert await queue.statuses() == {"DONE": 2}
+
+
+async def test_a_row_that_came_to_a_place_is_not_ended_for_the_one_that_was_there(queue: Queue) -> None:
+    """A place names a row only for as long as that is there: whoever came to it since has another seq."""
+    await queue.add(2)
+    first, second = await queue.jobs()
+    await queue.pool.execute("DELETE FROM integration_jobs WHERE id = $1", first.id)
+    await record_ends(queue, [msgspec.structs.replace(first, place=second.place)])
+    assert await queue.statuses() == {"PROCESSING": 1}
+
+
+async def record_ends(queue: Queue, jobs: list[Claim]) -> None:
+    """Record ends as a worker does, many at once."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await claims.record_ends(connection, jobs)
 
 
 async def test_released_behind_a_failure_they_come_back_with_it(queue: Queue) -> None:

@@ -65,7 +65,7 @@ class Run(msgspec.Struct, frozen=True):
     """Claimed jobs of one key, in order; or one job that has none. All of them share `unrecorded`."""
 
     jobs: list[Claim]
-    unrecorded: list[ClaimedJob]
+    unrecorded: list[Claim]
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -159,7 +159,7 @@ claimed AS (
                     ELSE job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)) END
     FROM picked p WHERE j.ctid = p.ctid AND {still_waits("j")}
     RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)},
-              {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)}
+              {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)}, j.ctid AS place
 )
 SELECT c.*, (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
 FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
@@ -223,7 +223,7 @@ class _Times(dict[float, datetime]):
         return time
 
 
-def _claim_from(record: Any, times: _Times, unrecorded: list[ClaimedJob]) -> Claim:
+def _claim_from(record: Any, times: _Times, unrecorded: list[Claim]) -> Claim:
     return Claim(
         id=record[0],
         organization_id=record[1],
@@ -242,6 +242,7 @@ def _claim_from(record: Any, times: _Times, unrecorded: list[ClaimedJob]) -> Cla
         created_at=times[record[13]],
         updated_at=times[record[14]],
         unrecorded=unrecorded,
+        place=record[15],
     )
 
 
