@@ -1,9 +1,11 @@
 """Running jobs: side by side up to a limit, those of one key one after another, ahead and back again."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -20,6 +22,7 @@ from hookline.domain.job import ENDED, Ended
 from hookline.providers import PROVIDERS
 from hookline.services.jobs import IntegrationJobs
 from hookline.store import claims
+from hookline.store.claims import Claimed
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker, loop
@@ -244,6 +247,43 @@ async def test_ends_are_recorded_when_the_database_is_back(
         await proxy.mend()
         await until(all_done(queue, 5), "all are recorded", 15)
     assert seen == [1, 2, 3, 4, 5]
+
+
+async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that waits for its claims takes on twice as much each time, up to a batch."""
+    limits = []
+    claim = claims.claim
+
+    async def noted(*arguments: Any, limit: int, **options: Any) -> Claimed:
+        limits.append(limit)
+        return await claim(*arguments, limit=limit, **options)
+
+    async def nothing(job: Job) -> None:
+        pass
+
+    monkeypatch.setattr(claims, "claim", noted)
+    await queue.add(2000)
+    await Worker(context_with(worker_concurrency=10, worker_batch=400), {"TEST": nothing}).drain()
+    assert await queue.statuses() == {"DONE": 2000}
+    grown = limits[: limits.index(400) + 1]
+    assert grown[0] == 10
+    assert all(after >= min(400, 2 * before) for before, after in pairwise(grown))
+
+
+async def test_the_collector_is_calmed_while_a_worker_runs(context_with: ContextWith, queue: Queue) -> None:
+    """A process has its own thresholds back when the worker has stopped."""
+    before, during = gc.get_threshold(), []
+
+    async def note(job: Job) -> None:
+        during.append(gc.get_threshold())
+
+    await queue.add()
+    async with working(Worker(context_with(), {"TEST": note})):
+        await until(all_done(queue, 1), "it is done", 10)
+    assert during[0][0] > before[0]
+    assert gc.get_threshold() == before
 
 
 async def test_a_hot_key_moves_by_runs(context_with: ContextWith, queue: Queue) -> None:

@@ -1,13 +1,12 @@
 """One process of the program: the API or a worker, from settings to a clean exit."""
 
 import asyncio
-import gc
 import os
 import signal
 
 import structlog
 
-from hookline.bootstrap import ApiContext, WorkerContext, api_context, database, worker_context
+from hookline.bootstrap import ApiContext, WorkerContext, api_context, calm_collector, database, worker_context
 from hookline.services.keys import prepare
 from hookline.settings import Settings, metrics_folder
 from hookline.web.listener import inherited
@@ -44,16 +43,6 @@ def tell(ready_fd: int | None, what: str) -> None:
         os.close(ready_fd)
 
 
-def _calm_collector() -> None:
-    """Let the cycle collector leave alone what start-up made, and look at the rest less often.
-
-    A batch makes thousands of objects and hardly a cycle; with the default thresholds each is looked at many times.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
 async def _open_vault(settings: Settings, context: ApiContext | WorkerContext) -> None:
     """Let production find at its start whether the master key opens the keyset, and not when a message is to be sent.
 
@@ -71,8 +60,8 @@ async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | Non
     listener = None if listen_fd is None else inherited(listen_fd)
     async with database(settings, log=log.info) as url, api_context(settings, url) as context:
         await _open_vault(settings, context)
-        _calm_collector()
-        await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
+        with calm_collector():
+            await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
     log.info("api stopped")
     return 0
 
@@ -91,7 +80,6 @@ async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | 
         log.info("metrics", host=settings.host, port=serve_metrics(settings.host, metrics_port, metrics_folder()))
     async with database(settings, log=log.info) as url, worker_context(settings, url) as context:
         await _open_vault(settings, context)
-        _calm_collector()
         worker = Worker(context)
         running = asyncio.create_task(worker.run(), name="worker")
         tell(ready_fd, "worker")

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from hookline.bootstrap import WorkerContext
+from hookline.bootstrap import WorkerContext, calm_collector
 from hookline.services.presence import Presence
 from hookline.services.process import process_due
 from hookline.services.upkeep import keep_up
@@ -62,6 +62,7 @@ class Worker:
         """Work until `stop`."""
         settings = self._context.settings
         async with AsyncExitStack() as stack:
+            stack.enter_context(calm_collector())
             await stack.enter_async_context(self._presence)
             if settings.notify:
                 await stack.enter_async_context(Listener(self._pool, lambda work: self._watches[work].ring()))

@@ -113,6 +113,7 @@ class Runner:
         self._progress = asyncio.Event()
         self._recorder = Recorder(pool, recorded=self._count_ended, broken=broken)
         self._pace = _Pace()
+        self._taken = 0  # at the last look
         self.in_hand = 0
         self.busy = False
 
@@ -134,7 +135,8 @@ class Runner:
             self._waiting.add(_Held(run, worker_id))
         self.busy = claimed.busy
         self._begin()
-        return sum(len(run.jobs) for run in claimed.runs)
+        self._taken = sum(len(run.jobs) for run in claimed.runs)
+        return self._taken
 
     async def progress(self, within: float) -> bool:
         """Wait until something in hand has ended."""
@@ -161,6 +163,8 @@ class Runner:
         """How many more jobs to take on; waits a little where that is not worth a claim."""
         while not self._stopping:
             ahead = self._pace.jobs_within(AHEAD_SECONDS)
+            if not self._active and not self._waiting:  # all that was taken is run already: the pace was the claim's
+                ahead = max(ahead, 2 * self._taken)
             room = min(self._concurrency + ahead - self._active - len(self._waiting), MOST_IN_HAND - self.in_hand)
             if room * 4 >= self._concurrency + ahead:
                 return room
