@@ -16,6 +16,7 @@ ROLES = (API_ROLE, INGEST_ROLE)
 OLDEST_POSTGRESQL = 15
 ATTEMPTS = 100
 PAUSE_SECONDS = 0.2
+_COLLISIONS = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.InternalServerError)
 
 # PostgreSQL 16 split membership from the right to SET ROLE; a superuser has both anyway.
 INSPECT = """
@@ -71,8 +72,14 @@ async def ensure_roles(database_url: str) -> None:
         try:
             if await _advance(connection):
                 return
+            continue
+        except _COLLISIONS as error:
+            if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
+                raise
         finally:
             await connection.close()
+        # Another database of this cluster is at the same point. No lock reaches across databases: step aside.
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
     raise StartupError("The database's roles are being changed by others all the time: try again.")
 
 
@@ -90,11 +97,6 @@ async def _advance(connection: asyncpg.Connection) -> bool:
         await connection.execute(found.missing[0])
     except asyncpg.InsufficientPrivilegeError as error:
         raise _beyond_us("The database's user may not create its roles", list(found.missing)) from error
-    except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.InternalServerError) as error:
-        if isinstance(error, asyncpg.InternalServerError) and "concurrently" not in str(error):
-            raise
-        # Another database of this cluster is at the same point. No lock reaches across databases: step aside.
-        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311
     return False
 
 
