@@ -1,8 +1,8 @@
 """The one place where everything is put together: settings in, a process's parts out; and `Hookline`, for Python."""
 
 import gc
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self
@@ -46,27 +46,16 @@ from hookline.store.pool import API_ROLE, INGEST_ROLE, Connection, check_role, o
 
 INGEST_CONNECTIONS = 2
 _INGEST_SECONDS = 4  # the platforms wait five
-_CALM = (50_000, 20, 20)  # thresholds of the cycle collector
+_CALM = 50_000
 
 
-@contextmanager
-def calm_collector() -> Iterator[None]:
-    """Let the cycle collector leave alone what start-up made, and look at the rest less often, while the block lasts.
+def calm_collector() -> None:
+    """Let the cycle collector look less often from now on, unless this process has seen to that itself.
 
     A batch makes thousands of objects and hardly a cycle; with the default thresholds each is looked at many times.
     """
-    before = gc.get_threshold()
-    if before == _CALM:  # by somebody else in this process, who also gives it back
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_CALM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+    if 0 < gc.get_threshold()[0] < _CALM:
+        gc.set_threshold(_CALM, 20, 20)
 
 
 class Secrets(msgspec.Struct, frozen=True):

@@ -272,18 +272,46 @@ async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
     assert len(limits) < 50, "ten at a time, they would be two hundred"
 
 
-async def test_the_collector_is_calmed_while_a_worker_runs(context_with: ContextWith, queue: Queue) -> None:
-    """A process has its own thresholds back when the worker has stopped."""
-    before, during = gc.get_threshold(), []
+async def test_claims_of_slow_jobs_do_not_grow(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each job takes its time, no more are taken than run at once: others may run the rest."""
+    limits = []
+    claim = claims.claim
+
+    async def noted(*arguments: Any, limit: int, **options: Any) -> Claimed:
+        limits.append(limit)
+        return await claim(*arguments, limit=limit, **options)
+
+    async def slow(job: Job) -> None:
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(claims, "claim", noted)
+    await queue.add(6)
+    await Worker(context_with(worker_concurrency=1), {"TEST": slow}).drain()
+    assert await queue.statuses() == {"DONE": 6}
+    assert set(limits) == {1}
+
+
+@pytest.mark.parametrize(("before", "during"), [(700, 50_000), (0, 0), (90_000, 90_000)])
+async def test_the_collector_is_calmed_by_a_worker(
+    context_with: ContextWith, queue: Queue, before: int, during: int
+) -> None:
+    """The cycle collector looks less often once a worker runs, but for a process that has seen to that itself."""
+    found = []
 
     async def note(job: Job) -> None:
-        during.append(gc.get_threshold())
+        found.append(gc.get_threshold()[0])
 
     await queue.add()
-    async with working(Worker(context_with(), {"TEST": note})):
-        await until(all_done(queue, 1), "it is done", 10)
-    assert during[0][0] > before[0]
-    assert gc.get_threshold() == before
+    usual = gc.get_threshold()
+    gc.set_threshold(before, 10, 10)
+    try:
+        async with working(Worker(context_with(), {"TEST": note})):
+            await until(all_done(queue, 1), "it is done", 10)
+    finally:
+        gc.set_threshold(*usual)
+    assert found == [during]
 
 
 async def test_a_hot_key_moves_by_runs(context_with: ContextWith, queue: Queue) -> None:

@@ -1,6 +1,7 @@
 """One process of the program: the API or a worker, from settings to a clean exit."""
 
 import asyncio
+import gc
 import os
 import signal
 
@@ -43,6 +44,13 @@ def tell(ready_fd: int | None, what: str) -> None:
         os.close(ready_fd)
 
 
+def _settle() -> None:
+    """Have the cycle collector leave alone what start-up made."""
+    gc.collect()
+    gc.freeze()
+    calm_collector()
+
+
 async def _open_vault(settings: Settings, context: ApiContext | WorkerContext) -> None:
     """Let production find at its start whether the master key opens the keyset, and not when a message is to be sent.
 
@@ -60,8 +68,8 @@ async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | Non
     listener = None if listen_fd is None else inherited(listen_fd)
     async with database(settings, log=log.info) as url, api_context(settings, url) as context:
         await _open_vault(settings, context)
-        with calm_collector():
-            await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
+        _settle()
+        await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
     log.info("api stopped")
     return 0
 
@@ -80,6 +88,7 @@ async def run_worker(settings: Settings, parent_fd: int | None, ready_fd: int | 
         log.info("metrics", host=settings.host, port=serve_metrics(settings.host, metrics_port, metrics_folder()))
     async with database(settings, log=log.info) as url, worker_context(settings, url) as context:
         await _open_vault(settings, context)
+        _settle()
         worker = Worker(context)
         running = asyncio.create_task(worker.run(), name="worker")
         tell(ready_fd, "worker")

@@ -61,8 +61,8 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`."""
         settings = self._context.settings
+        calm_collector()
         async with AsyncExitStack() as stack:
-            stack.enter_context(calm_collector())
             await stack.enter_async_context(self._presence)
             if settings.notify:
                 await stack.enter_async_context(Listener(self._pool, lambda work: self._watches[work].ring()))

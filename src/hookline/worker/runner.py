@@ -27,6 +27,8 @@ from hookline.worker.watch import happens
 # A worker claims ahead what it will have done within this time, so that the database and it work side by side.
 AHEAD_SECONDS = 0.1
 MOST_IN_HAND = 10_000
+# Where a batch was run within this time, the next one may be twice as large, whatever the pace was until now.
+QUICK_SECONDS = 0.1
 FAST_RUN = 10
 # When only little can be taken on, it is waited for this long for more: a claim has its price.
 GATHER_SECONDS = 0.02
@@ -114,6 +116,7 @@ class Runner:
         self._recorder = Recorder(pool, recorded=self._count_ended, broken=broken)
         self._pace = _Pace()
         self._taken = 0  # at the last look
+        self._taken_at = self._ran_out_at = 0.0
         self.in_hand = 0
         self.busy = False
 
@@ -136,6 +139,7 @@ class Runner:
         self.busy = claimed.busy
         self._begin()
         self._taken = sum(len(run.jobs) for run in claimed.runs)
+        self._taken_at = time.monotonic()
         return self._taken
 
     async def progress(self, within: float) -> bool:
@@ -163,7 +167,7 @@ class Runner:
         """How many more jobs to take on; waits a little where that is not worth a claim."""
         while not self._stopping:
             ahead = self._pace.jobs_within(AHEAD_SECONDS)
-            if not self._active and not self._waiting:  # all that was taken is run already: the pace was the claim's
+            if self._ran_out() and self._ran_out_at - self._taken_at < QUICK_SECONDS:
                 ahead = max(ahead, 2 * self._taken)
             room = min(self._concurrency + ahead - self._active - len(self._waiting), MOST_IN_HAND - self.in_hand)
             if room * 4 >= self._concurrency + ahead:
@@ -171,6 +175,10 @@ class Runner:
             if not await self.progress(GATHER_SECONDS) and room > 0:
                 return room
         return 0
+
+    def _ran_out(self) -> bool:
+        """Whether all that was taken is run: the pace is the claims' then, and no jobs'."""
+        return not self._active and not self._waiting
 
     def _begin(self) -> None:
         """Have a task ready for what waits: it has its turn as soon as the present one waits for something."""
@@ -193,6 +201,8 @@ class Runner:
             self._broken(error)
         finally:
             self._active -= 1
+            if self._ran_out():
+                self._ran_out_at = time.monotonic()
             self._progress.set()
 
     async def _run(self, held: _Held) -> None:
