@@ -16,7 +16,7 @@ NOTES = (
     " webhook_events, and it has a job; each job that was run is recorded as done, once. A difference stops the row.",
     "The bare limit is bench/bare.py: the same server and options, signature check, tables, batch size and writers, but"
     " nothing is read of the body, nothing routed, and no row-level security. The plain service is bench/plain.py. All"
-    " take turns on emptied tables.",
+    " take turns on emptied tables, which have no statistics then, as in a new installation.",
     "Latency is measured from the moment the schedule says, not from when a connection came free, so that a pause"
     " counts for every request that it delayed. The schedule is looked at once a millisecond, which is included.",
     "Processing is timed by the commit timestamps of the rows (track_commit_timestamp): from the first commit of a"

@@ -3,14 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from hookline.store import attempts, claims, contacts, endings, events, held, intake, messages, paces, sends, templates
 from hookline.store import pool as pool_module
-from hookline.store.pool import Connection, open_pool
+from hookline.store.pool import DATABASE_AWAY, Connection, open_pool
 
 # Statement, the types of its arguments, and by which index it finds the rows of which table.
 STATEMENTS = {
@@ -48,6 +50,7 @@ STATEMENTS = {
         "smallint[], timestamptz[], bigint[], bigint[], integer",
         {"webhook_events": "webhook_events_list"},
     ),
+    "jobs ended in place": (endings._END_IN_PLACE, "tid[], bigint[], bigint[]", {"integration_jobs": "Tid Scan"}),
     "jobs ended": (endings._END, "text[], uuid[], bigint[]", {"integration_jobs": "integration_jobs_pkey"}),
     "jobs released": (
         endings._RELEASE,
@@ -78,7 +81,8 @@ def scans(plan: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(plan, dict):
         if "Relation Name" in plan and plan["Node Type"] != "ModifyTable":
             how = plan.get("Index Name", plan["Node Type"])
-            yield plan["Relation Name"], how if "Index Cond" in plan else f"all of {how}"
+            bound = "Index Cond" in plan or "TID Cond" in plan
+            yield plan["Relation Name"], how if bound else f"all of {how}"
         for inner in plan.values():
             yield from scans(inner)
 
@@ -130,3 +134,18 @@ async def test_plans_are_made_anew(database_url: str, monkeypatch: pytest.Monkey
 async def _scans_of_known(connection: Connection) -> list[tuple[str, str]]:
     plan = await connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE statement (NULL, NULL, NULL)")
     return list(scans(json.loads(plan)))
+
+
+async def test_a_connection_that_died_is_replaced_before_its_plans_are(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renewing plans on a connection that the server has ended fails nobody, or one; the next has a new one."""
+    monkeypatch.setattr(pool_module, "_FIRST_PLANS_SECONDS", 0.0)
+    async with await open_pool(database_url, size=1, application_name="tests", batches=True) as pool:
+        pid = await pool.fetchval("SELECT pg_backend_pid()")
+        other = await asyncpg.connect(database_url)
+        await other.execute("SELECT pg_terminate_backend($1)", pid)
+        await other.close()
+        with suppress(*DATABASE_AWAY):
+            await pool.fetchval("SELECT 1")
+        assert await pool.fetchval("SELECT pg_backend_pid()") != pid

@@ -25,7 +25,8 @@ async def note_refusal(
 ) -> bool:
     """Put an account into ERROR if the error means that its owner must connect it again; True if that is news.
 
-    It is told once, and the token is left alone until somebody connects again. The caller's transaction.
+    It is told once, and the token is left alone until somebody connects again. The caller's transaction: if that fails
+    and is tried again, the log says it again.
     used: the token that was refused; one that was replaced meanwhile says nothing about the present one.
     """
     if error.error_class is not ErrorClass.REAUTHORIZE:

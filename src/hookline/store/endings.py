@@ -19,7 +19,7 @@ class Claim(Job, frozen=True, kw_only=True):
 
     unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
     records them first, so that no crash can leave a later one done and an earlier one to be run again.
-    place: where the claim left its row, as (block, offset); nobody has a reason to move it before the job ends.
+    place: where the claim left its row, as (block, offset); hardly anybody moves it before the job ends.
     """
 
     unrecorded: "list[Claim]"
@@ -49,7 +49,8 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
     return {record[0] for record in records}.difference(claim.id for claim in before)
 
 
-# A row is at its place for as long as it is the same version of it; another's row that came there has another seq.
+# A row is at its place for as long as nobody rewrites it. Another that came there has another seq; and the same one,
+# when it came back and was claimed again, another lease.
 _END_IN_PLACE = """
 UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
 FROM unnest($1::tid[], $2::bigint[], $3::bigint[]) AS c(place, seq, lease)
