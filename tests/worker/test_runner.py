@@ -272,6 +272,25 @@ async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
     assert len(limits) < 50, "ten at a time, they would be two hundred"
 
 
+async def test_a_job_without_a_handler_waits_for_a_worker_that_has_one(
+    context_with: ContextWith, queue: Queue, pool: asyncpg.Pool
+) -> None:
+    """While a new version is rolled out, older workers meet its jobs: that costs an attempt, and not the job."""
+    await queue.add(job_type="NEW")
+    await Worker(context_with()).drain()
+    row = await pool.fetchrow("SELECT status, attempts, last_error, run_at > now() AS later FROM integration_jobs")
+    assert tuple(row) == ("PENDING", 1, "this worker has no handler for jobs of type NEW", True)
+    seen = []
+
+    async def handle(job: Job) -> None:
+        seen.append(job.payload)
+
+    await pool.execute("UPDATE integration_jobs SET run_at = now()")
+    await Worker(context_with(), {"NEW": handle}).drain()
+    assert seen == [1]
+    assert await queue.statuses() == {"DONE": 1}
+
+
 async def test_claims_of_slow_jobs_do_not_grow(
     context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from hookline.domain.errors import PermanentFailure, WaitRequested
+from hookline.domain.errors import WaitRequested
 from hookline.domain.job import ENDED, IntegrationJobStatus
 from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
@@ -221,8 +221,8 @@ class Runner:
 
     async def _attempt(self, run: Run, job: Claim) -> Exception | None:
         handler = self._handlers.get(job.job_type)
-        if handler is None:
-            return PermanentFailure(f"no handler is registered for jobs of type {job.job_type}")
+        if handler is None:  # not for good: while a new version is rolled out, the next worker may have one
+            return RuntimeError(f"this worker has no handler for jobs of type {job.job_type}")
         try:
             ended = await handler(job)
         except Exception as error:  # whatever a handler raises is an attempt that failed
