@@ -161,6 +161,27 @@ async def test_a_change_of_number(desk: Desk, kind: str) -> None:
     assert [kind for kind, _ in await told(desk)] == ["contact.created", "contact.updated"]
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_number_that_has_passed_to_somebody_else(desk: Desk, *, together: bool) -> None:
+    """Who had it before loses it, is written to by the user id, and is told of as changed; in one batch or in two."""
+    await desk.connect()
+    before = says(text_message("1"), wa_id=ANN, name="Ann", user_id=USER)
+    after = says(text_message("2", seconds=60), wa_id=ANN, name="Bob", user_id="US.2")
+    if together:
+        await desk.post(before)
+        await desk.post(after)
+        await desk.process()
+    else:
+        await desk.take_in(before)
+        await desk.take_in(after)
+    ann, bob = await stored(desk)
+    assert (ann["name"], ann["external_id"], ann["phone"]) == ("Ann", USER, None)
+    assert (bob["name"], bob["external_id"], bob["phone"]) == ("Bob", ANN, ANN)
+    assert await ids(desk) == {ANN: bob["id"], USER: ann["id"], "US.2": bob["id"]}
+    last = {data["contact"]["id"]: data["contact"]["externalId"] for _, data in await told(desk)}
+    assert last == {str(ann["id"]): USER, str(bob["id"]): ANN}
+
+
 async def test_a_user_id_that_was_made_anew(desk: Desk) -> None:
     """By the field `user_id_update`, which names the one before. Source: protocol reference 2.6."""
     await desk.connect()

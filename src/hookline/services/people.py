@@ -146,13 +146,11 @@ def _named(said: Said) -> Key:
 async def _take_in(connection: Connection, said: Mapping[int, Said], recorded: Recorded) -> None:
     """Take news into the contacts, under their locks, and write what came of it."""
     register = await _locked(connection, list(said.values()))
-    told: dict[UUID, int] = {}
     asked: dict[UUID, contacts.Contact] = {}
     for place, one in said.items():
-        contact = register.meet(one)
+        contact = register.meet(one, place)
         if contact is None:
             continue
-        told[contact.id] = place
         recorded.names[_named(one)] = contact.display_name
         if PROVIDERS[contact.provider].tells_profiles and register.ask(contact, talks=one.talks):
             asked[contact.id] = contact
@@ -163,7 +161,7 @@ async def _take_in(connection: Connection, said: Mapping[int, Said], recorded: R
     await jobs.enqueue_all(connection, [_profile_job(one) for one in asked.values()])
     for change in register.changes.values():
         if change.is_told:
-            recorded.facts.setdefault(told[change.contact.id], []).append(_fact(change))
+            recorded.facts.setdefault(change.place, []).append(_fact(change))
 
 
 def _fact(change: Change) -> Fact:

@@ -62,11 +62,15 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct):
-    """What became of a contact: it is new, or it changed, perhaps by taking in others."""
+    """What became of a contact: it is new, or it changed, perhaps by taking in others.
+
+    place: of what was said that changed it last.
+    """
 
     contact: Contact
     is_new: bool
     before: tuple[Any, ...]
+    place: int = 0
     taken_in: list[UUID] = msgspec.field(default_factory=list)
 
     @property
@@ -89,6 +93,7 @@ class Register:
         self.touched: dict[UUID, Contact] = {}
         self.moved: dict[Key, Known] = {}
         self.gone: list[Contact] = []
+        self._place = 0
 
     def new(self) -> list[Contact]:
         """List the contacts to be added."""
@@ -102,8 +107,12 @@ class Register:
                 change.contact.updated_at = now
         return [one for one in self.touched.values() if not self.changes[one.id].is_new]
 
-    def meet(self, said: Said) -> Contact | None:
-        """Take in what is said of a person; gives their contact. None if it is of nobody, or no reason to keep them."""
+    def meet(self, said: Said, place: int = 0) -> Contact | None:
+        """Take in what is said of a person; gives their contact. None if it is of nobody, or no reason to keep them.
+
+        Somebody else may change by it as well: whoever had one of the ids before.
+        """
+        self._place = place
         found = self._whoever(said)
         if not found and said.removed:
             return None
@@ -184,7 +193,7 @@ class Register:
             updated_at=now,
         )
         self._contacts[contact.id] = contact
-        self.changes[contact.id] = Change(contact, is_new=True, before=())
+        self.changes[contact.id] = Change(contact, is_new=True, before=(), place=self._place)
         self.touched[contact.id] = contact
         return contact
 
@@ -291,6 +300,7 @@ class Register:
     def _touch(self, contact: Contact) -> None:
         if contact.id not in self.changes:
             self.changes[contact.id] = Change(contact, is_new=False, before=_shown(contact))
+        self.changes[contact.id].place = self._place
         self.touched[contact.id] = contact
 
 
