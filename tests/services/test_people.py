@@ -182,6 +182,19 @@ async def test_a_number_that_has_passed_to_somebody_else(desk: Desk, *, together
     assert last == {str(ann["id"]): USER, str(bob["id"]): ANN}
 
 
+async def test_a_number_that_passes_on_right_after_two_became_one(desk: Desk) -> None:
+    """In one batch: whoever it named is taken in by another, who then loses it to somebody new."""
+    await desk.connect()
+    await desk.take_in(says(hidden("1"), user_id=USER))
+    await desk.take_in(bodies.messages(text_message("2", seconds=10)))
+    assert len(await stored(desk)) == 2
+    await desk.post(says(text_message("3", seconds=20), wa_id=ANN, user_id=USER))
+    await desk.post(says(text_message("4", seconds=30), wa_id=ANN, user_id="US.2"))
+    await desk.process()
+    first, second = await stored(desk)
+    assert await ids(desk) == {USER: first["id"], ANN: second["id"], "US.2": second["id"]}
+
+
 async def test_a_user_id_that_was_made_anew(desk: Desk) -> None:
     """By the field `user_id_update`, which names the one before. Source: protocol reference 2.6."""
     await desk.connect()

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from hookline.domain import event
 from hookline.domain.account import IntegrationProvider
-from hookline.domain.ids import new_id
+from hookline.services.people import _claims
 from hookline.services.register import Register, Said
 from hookline.store.contacts import Contact, Key, Known
 
@@ -37,10 +37,11 @@ class World:
 
     def batch(self, *sightings: Said) -> Register:
         """Take sightings in, and store what comes of it."""
-        claimed = {key: new_id() for one in sightings for key in one.ids() if key not in self.ids}
+        claimed = {claim.key: claim.contact_id for claim in _claims(sightings, self.ids, {})}
         register = Register(self.ids, self.contacts, claimed)
         for one in sightings:
             register.meet(one)
+        assert not {one.id for one in register.new()} & self.contacts.keys(), "somebody new has an id that is taken"
         self.ids |= {key: Known(contact_id) for key, contact_id in claimed.items()} | register.moved
         self.contacts |= {one.id: one for one in [*register.new(), *register.changed()]}
         for one in register.gone:
@@ -218,3 +219,14 @@ def test_three_become_one() -> None:
     assert len(world.contacts) == 3
     world.batch(said(1, phone="1", user="US.1", parent_user_id="US.ENT.1"))
     assert (world.only.phone, world.only.user_id, world.only.parent_user_id) == ("1", "US.1", "US.ENT.1")
+
+
+def test_somebody_new_does_not_get_the_id_of_one_who_is_gone() -> None:
+    """Of a batch's people one takes in another, and a third takes over the number that named the other."""
+    world = World()
+    world.batch(said(user="US.1"))
+    world.batch(said(1, phone="1"))
+    world.batch(said(2, phone="1", user="US.1"), said(3, phone="1", user="US.2"))
+    assert (world.who("US.1").phone, world.who("US.1").external_id) == (None, "US.1")
+    assert world.who("1") is world.who("US.2")
+    assert len(world.contacts) == 2

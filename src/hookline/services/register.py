@@ -88,6 +88,7 @@ class Register:
     def __init__(self, ids: Mapping[Key, Known], contacts: Mapping[UUID, Contact], claimed: Mapping[Key, UUID]) -> None:
         self._ids = dict(ids)
         self._contacts = dict(contacts)
+        self._used = set(contacts)  # ids of contacts, also of those that are gone by now
         self._claimed = claimed
         self.changes: dict[UUID, Change] = {}
         self.touched: dict[UUID, Contact] = {}
@@ -184,7 +185,7 @@ class Register:
         known = next((self._claimed[key] for key in keys if key in self._claimed), None)
         now = datetime.now(UTC)
         contact = Contact(
-            id=known if known is not None and known not in self._contacts else new_id(),
+            id=known if known is not None and known not in self._used else new_id(),
             organization_id=said.organization_id,
             connected_account_id=said.connected_account_id,
             provider=said.provider,
@@ -193,6 +194,7 @@ class Register:
             updated_at=now,
         )
         self._contacts[contact.id] = contact
+        self._used.add(contact.id)
         self.changes[contact.id] = Change(contact, is_new=True, before=(), place=self._place)
         self.touched[contact.id] = contact
         return contact
