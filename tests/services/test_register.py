@@ -1,8 +1,11 @@
 """The register of people: what a sighting makes of what is known. No database."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+
+import pytest
 
 from hookline.domain import event
 from hookline.domain.account import IntegrationProvider
@@ -230,3 +233,34 @@ def test_somebody_new_does_not_get_the_id_of_one_who_is_gone() -> None:
     assert (world.who("US.1").phone, world.who("US.1").external_id) == (None, "US.1")
     assert world.who("1") is world.who("US.2")
     assert len(world.contacts) == 2
+
+
+def test_an_entry_that_was_removed_takes_nothing_from_anybody() -> None:
+    """It makes nobody, so an id that it names with another user's would name nobody from then on."""
+    world = World()
+    world.batch(said(phone="2"))
+    world.batch(said(1, phone="1", user="US.1"))
+    world.batch(said(2, phone="1", user="US.2", saved=True, removed=True), said(3, phone="2", user="US.1"))
+    assert world.who("1") is world.who("US.1") is world.only
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_is_said_every_id_names_somebody(seed: int) -> None:
+    """And everybody is written to by an id that names them; few people with few ids, in any order, many at a time."""
+    chance, world = random.Random(seed), World()
+    for _ in range(chance.randint(1, 6)):
+        world.batch(*(_anything(chance) for _ in range(chance.randint(1, 5))))
+        for contact in world.contacts.values():
+            assert world.who(contact.external_id) is contact
+
+
+def _anything(chance: random.Random) -> Said:
+    phone, user = chance.choice([None, "1", "2", "3"]), chance.choice([None, "US.1", "US.2", "US.3"])
+    more: dict[str, Any] = {"name": chance.choice([None, "Ann", "Bob"])}
+    if chance.random() < 0.2:
+        more["parent_user_id"] = chance.choice(["US.ENT.1", "US.ENT.2"])
+    if chance.random() < 0.1:
+        more |= {"saved": True, "removed": chance.random() < 0.5}
+    elif chance.random() < 0.15:
+        more["links"] = True
+    return said(chance.randint(0, 30), phone=phone, user=user, named=phone or user or "somebody", **more)

@@ -146,7 +146,7 @@ class Register:
         for key, contact in by_key.items():
             if not self._is_another(contact, anchor, said):
                 found[contact.id] = contact
-            elif said.at >= (contact.identified_at or _NEVER):
+            elif not said.removed and said.at >= (contact.identified_at or _NEVER):
                 self._take_from(contact, key)
         return list(found.values())
 
