@@ -166,17 +166,6 @@ async def test_how_a_handler_ends_decides_what_follows(
         assert (now["last_error"] is None) == (error is None), name
 
 
-async def test_a_type_without_handler_fails_at_once(
-    context: WorkerContext, jobs: IntegrationJobs, pool: asyncpg.Pool
-) -> None:
-    """A job that nobody can run says so instead of waiting for ever."""
-    job = await add(jobs, job_type="FROM_THE_FUTURE")
-    await Worker(context).drain()
-    now = await row(pool, job)
-    assert (now["status"], now["attempts"]) == ("FAILED", 0)
-    assert "FROM_THE_FUTURE" in now["last_error"]
-
-
 async def test_a_retry_job_runs_a_failed_job_again(
     context: WorkerContext, jobs: IntegrationJobs, pool: asyncpg.Pool
 ) -> None:
