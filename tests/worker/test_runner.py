@@ -248,21 +248,28 @@ async def test_ends_are_recorded_when_the_database_is_back(
     assert seen == [1, 2, 3, 4, 5]
 
 
-async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
-    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that waits for its claims takes on twice as much each time, up to a batch, whatever its pace was."""
-    limits = []
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many jobs each claim asked for."""
+    asked = []
     claim = claims.claim
 
     async def noted(*arguments: Any, limit: int, **options: Any) -> Claimed:
-        limits.append(limit)
+        asked.append(limit)
         return await claim(*arguments, limit=limit, **options)
+
+    monkeypatch.setattr(claims, "claim", noted)
+    return asked
+
+
+async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
+    context_with: ContextWith, queue: Queue, limits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that waits for its claims takes on twice as much each time, up to a batch, whatever its pace was."""
 
     async def nothing(job: Job) -> None:
         pass
 
-    monkeypatch.setattr(claims, "claim", noted)
     monkeypatch.setattr(runner, "AHEAD_SECONDS", 0.0)
     await queue.add(2000)
     await Worker(context_with(worker_concurrency=10, worker_batch=400), {"TEST": nothing}).drain()
@@ -291,21 +298,12 @@ async def test_a_job_without_a_handler_waits_for_a_worker_that_has_one(
     assert await queue.statuses() == {"DONE": 1}
 
 
-async def test_claims_of_slow_jobs_do_not_grow(
-    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_claims_of_slow_jobs_do_not_grow(context_with: ContextWith, queue: Queue, limits: list[int]) -> None:
     """Where each job takes its time, no more are taken than run at once: others may run the rest."""
-    limits = []
-    claim = claims.claim
-
-    async def noted(*arguments: Any, limit: int, **options: Any) -> Claimed:
-        limits.append(limit)
-        return await claim(*arguments, limit=limit, **options)
 
     async def slow(job: Job) -> None:
         await asyncio.sleep(0.3)
 
-    monkeypatch.setattr(claims, "claim", noted)
     await queue.add(6)
     await Worker(context_with(worker_concurrency=1), {"TEST": slow}).drain()
     assert await queue.statuses() == {"DONE": 6}
