@@ -48,7 +48,6 @@ def _settle() -> None:
     """Have the cycle collector leave alone what start-up made."""
     gc.collect()
     gc.freeze()
-    calm_collector()
 
 
 async def _open_vault(settings: Settings, context: ApiContext | WorkerContext) -> None:
@@ -69,6 +68,7 @@ async def run_api(settings: Settings, parent_fd: int | None, ready_fd: int | Non
     async with database(settings, log=log.info) as url, api_context(settings, url) as context:
         await _open_vault(settings, context)
         _settle()
+        calm_collector()  # as a worker does when it runs
         await serve(context, stop, listener=listener, listening=lambda port: _listening(settings, port, ready_fd))
     log.info("api stopped")
     return 0

@@ -29,8 +29,9 @@ class Claim(Job, frozen=True, kw_only=True):
 # A claimed job's identity and fence.
 _CLAIMED = ("organization_id", "id", "lease")
 
-_END = """
-UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
+_END_JOBS = "UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()"
+_END = f"""
+{_END_JOBS}
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
 WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
 """
@@ -51,8 +52,8 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
 
 # A row is at its place for as long as nobody rewrites it. Another that came there has another seq; and the same one,
 # when it came back and was claimed again, another lease.
-_END_IN_PLACE = """
-UPDATE integration_jobs j SET status = 'DONE', worker_id = NULL, updated_at = now()
+_END_IN_PLACE = f"""
+{_END_JOBS}
 FROM unnest($1::tid[], $2::bigint[], $3::bigint[]) AS c(place, seq, lease)
 WHERE j.ctid = c.place AND j.seq = c.seq AND j.lease = c.lease AND j.status = 'PROCESSING'
 """
