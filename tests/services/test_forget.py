@@ -366,6 +366,7 @@ async def test_every_table_is_swept_or_holds_nobody(pool: asyncpg.Pool) -> None:
         "told_notices": "fingerprints",
         "send_paces": "of accounts and apps",
         "job_workers": "processes",
+        "job_claims": "ids of jobs that run",
         "job_pauses": "of organizations",
         "retention_sweeps": "ids of rows",
         "media_garbage": "names of files that are to be deleted",

@@ -23,8 +23,10 @@ BROKEN: dict[str, tuple[str, str, Severity, str]] = {
     "no worker": ("DELETE FROM job_workers", "workers", Severity.PROBLEM, "no worker lives"),
     "a dead worker that holds a job": (
         "WITH dead AS (INSERT INTO job_workers (id, name, heartbeat_at)"
-        " VALUES (gen_random_uuid(), 'dead', now() - interval '1 minute') RETURNING id)"
-        " UPDATE integration_jobs SET worker_id = dead.id, status = 'PROCESSING' FROM dead",
+        " VALUES (gen_random_uuid(), 'dead', now() - interval '1 minute') RETURNING id),"
+        " held AS (UPDATE integration_jobs j SET worker_id = dead.id, status = 'PROCESSING' FROM dead"
+        " RETURNING j.organization_id, j.id, j.worker_id)"
+        " INSERT INTO job_claims SELECT gen_random_uuid(), worker_id, ARRAY[organization_id], ARRAY[id] FROM held",
         *("workers", Severity.WARNING, "1 live; 1 have been silent"),
     ),
     "a queue that is late": (

@@ -84,7 +84,6 @@ async def test_a_step_that_fails_stops_no_other(
 
     for name in ("_adopt", "_settle", "_expire"):
         monkeypatch.setattr(upkeep, name, fails)
-    monkeypatch.setattr(upkeep, "_ORPHAN_ROUNDS", 1)
     job_id = await Rows(pool).job(status="PROCESSING", lease=1, worker_id=new_id())  # type: ignore[arg-type]
     await keep_up(desk.pool, unowned_for=WEEK)
     assert await pool.fetchval("SELECT status FROM integration_jobs WHERE id = $1", job_id) == "PENDING"

@@ -11,6 +11,7 @@ from tests.store.queue import Queue
 
 from hookline.domain.errors import PermanentFailure
 from hookline.domain.ids import new_id
+from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
 from hookline.store import claims, endings, lanes, workers
@@ -297,6 +298,7 @@ async def test_a_worker_is_remembered_for_as_long_as_it_holds_jobs(queue: Queue)
         await workers.prune(connection, timedelta(0))
         assert await connection.fetchval("SELECT count(*) FROM job_workers") == 1
         await claims.finish(connection, [job])
+        await claims.give_back(connection, queue.worker_id)
         await workers.remove(connection, queue.worker_id)
         assert await connection.fetchval("SELECT count(*) FROM job_workers") == 0
 
@@ -307,9 +309,61 @@ async def test_orphans_are_rescued_too(queue: Queue) -> None:
     await queue.jobs()
     await queue.pool.execute("DELETE FROM job_workers")
     async with queue.pool.acquire() as connection:
-        assert await claims.rescue(connection, HOUR, orphans=False) == 0
         assert await claims.rescue(connection, HOUR) == 1
+        assert await claims.rescue(connection, HOUR) == 0
     assert await queue.statuses() == {"PENDING": 1}
+
+
+async def test_claims_of_which_nothing_is_left_are_forgotten(queue: Queue) -> None:
+    """A claim is written down until the next one that gets something, and until then costs a rescue nothing."""
+    await queue.add(3)
+    first = await queue.jobs()
+    await queue.finish(first)
+    await queue.add(2)
+    second = await queue.jobs(over=[first[0].hold.id])
+    written = await queue.pool.fetch("SELECT id, jobs FROM job_claims")
+    assert {record["id"]: set(record["jobs"]) for record in written} == {
+        second[0].hold.id: {job.id for job in second},
+    }
+
+
+async def test_a_claim_touches_no_index(queue: Queue) -> None:
+    """A claim changes no indexed column, but of the last one of a key's run: rows stay in their pages (HOT)."""
+    await queue.add(10)
+    await queue.add(4, key="a")
+    async with queue.pool.acquire() as connection, connection.transaction():
+        runs = (await claims.claim(connection, queue.worker_id, limit=100)).runs
+        hot, updated = await connection.fetchrow(
+            "SELECT pg_stat_get_xact_tuples_hot_updated(c), pg_stat_get_xact_tuples_updated(c)"
+            " FROM (SELECT 'integration_jobs'::regclass AS c)"
+        )
+    keyed = [run for run in runs if run.jobs[0].ordering_key is not None]
+    assert (updated, updated - hot) == (sum(len(run.jobs) for run in runs), len(keyed))
+
+
+@pytest.mark.parametrize("by", ["owner", "api"])
+async def test_a_key_is_held_while_one_of_it_runs_whichever_is_cancelled(queue: Queue, by: str) -> None:
+    """An earlier job comes back while a run goes on, and that run's last one is cancelled: it waits nevertheless."""
+    (early,) = await queue.add(key="a")
+    (job,) = await queue.jobs()
+    await fail(queue, job, PermanentFailure("no"))
+    await queue.add(4, key="a")
+    run = await queue.jobs()
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await control.retry_job(connection, "org-1", early)
+    assert len(run) == 4
+    for last in (run[3], run[2]):
+        assert await queue.jobs() == []
+        async with queue.pool.acquire() as connection, connection.transaction():
+            if by == "api":
+                await connection.execute("SET LOCAL ROLE hookline_api")
+                await connection.execute("SET LOCAL hookline.organization_id = 'org-1'")
+            await control.cancel_job(connection, "org-1", last.id, "ann")
+    assert await queue.jobs() == []
+    await queue.finish(run[:1])
+    assert await queue.jobs() == []
+    await queue.finish(run[1:2])
+    assert [job.id for job in await queue.jobs()] == [early]
 
 
 async def test_strays_return(queue: Queue) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from tests.store.queue import Queue
 
+from hookline.domain.ids import new_id
 from hookline.store import claims, endings, lanes
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import open_pool
@@ -226,7 +227,7 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
     async with queue.pool.acquire() as connection, connection.transaction():
         locked = await Lanes(OTHER_LANES).lock(connection)
     share = lanes.share_of(256, locked)
-    arguments = (*locked.columns, share, 256, queue.worker_id, 256)
+    arguments = (*locked.columns, share, 256, queue.worker_id, 256, new_id(), [])
     assert await blocks(queue, claims._CLAIM, *arguments) < 256 * 40
     jobs = await queue.jobs(limit=256)
     owners, ids, leases = zip(*((job.organization_id, job.id, job.lease) for job in jobs), strict=True)
@@ -235,7 +236,8 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
         (endings._FINISH, (owners, ids, leases)),
         (endings._RELEASE, (owners, ids, leases, False)),
         (endings._LET_FOLLOW, ([owner for owner, _ in keyed], [key for _, key in keyed])),
-        (endings._RESCUE, (HOUR,)),
+        (endings._GIVE_UP_DEAD, (HOUR,)),
+        (endings._WAIT_AGAIN, (queue.worker_id, owners, ids)),
     ):
         assert await blocks(queue, statement, *given) < 256 * 30, statement
     await queue.pool.execute("UPDATE integration_jobs SET lane = lane - 64 WHERE lane >= 64 AND status = 'PENDING'")

@@ -50,7 +50,7 @@ STATEMENTS = {
         "smallint[], timestamptz[], bigint[], bigint[], integer",
         {"webhook_events": "webhook_events_list"},
     ),
-    "jobs ended in place": (endings._END_IN_PLACE, "tid[], bigint[], bigint[]", {"integration_jobs": "Tid Scan"}),
+    "jobs ended in place": (endings._END_IN_PLACE, "text, text, text", {"integration_jobs": "Tid Scan"}),
     "jobs ended": (endings._END, "text[], uuid[], bigint[]", {"integration_jobs": "integration_jobs_pkey"}),
     "jobs released": (
         endings._RELEASE,

@@ -57,9 +57,16 @@ class Rows:
         return await self._add("webhook_events", organization_id=organization, **given | values)
 
     async def job(self, organization: str = "org-1", **values: Any) -> UUID:
-        """Add a job."""
+        """Add a job; with a worker_id, one that is claimed."""
         given = {"provider": "WHATSAPP", "job_type": "SYNC_ACCOUNT", "payload_json": "{}", "lane": 0}
-        return await self._add("integration_jobs", organization_id=organization, **given | values)
+        job_id = await self._add("integration_jobs", organization_id=organization, **given | values)
+        if "worker_id" in values:
+            await self.connection.execute(
+                "INSERT INTO job_claims (id, worker_id, organizations, jobs)"
+                " VALUES ($1, $2, ARRAY[$3::text], ARRAY[$1::uuid])",
+                *(job_id, values["worker_id"], organization),
+            )
+        return job_id
 
     async def message(self, organization: str = "org-1", **values: Any) -> UUID:
         """Add a message; of an account of its own where none is named."""

@@ -26,7 +26,7 @@ from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker, loop, runner
 from hookline.worker.handlers import Handler
-from hookline.worker.runner import _Claimed, _Held
+from hookline.worker.runner import _Claimed
 
 ContextWith = Callable[..., WorkerContext]
 
@@ -390,8 +390,8 @@ async def test_an_organization_s_only_job_goes_before_what_another_has_more_of(q
     quiet = (await queue.claim(20)).runs
     ahead = _Claimed()
     for run in (*noisy, *quiet):
-        ahead.add(_Held(run, new_id()))
+        ahead.add(run)
     assert len(ahead) == 21
-    order = [held.run.jobs[0].organization_id for held in ahead.take_all()]
+    order = [run.jobs[0].organization_id for run in ahead.take_all()]
     assert order == ["noisy", "quiet", *["noisy"] * 19]
     assert len(ahead) == 0

@@ -46,7 +46,7 @@ class IntegrationJobs:
     ) -> None:
         await self._bell.close()
         try:
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire() as connection, connection.transaction():
                 await claims.give_back(connection, self._presence.id)
         finally:
             await self._presence.__aexit__(kind, error, trace)
@@ -105,6 +105,7 @@ class IntegrationJobs:
             return False
         async with self._pool.acquire() as connection:
             stood = claimed.id in await claims.finish(connection, [claimed])
+            await claims.forget(connection, claimed.id, self._presence.id)
         self._forget(claimed)
         return stood
 
@@ -119,6 +120,7 @@ class IntegrationJobs:
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
         async with self._pool.acquire() as connection, connection.transaction():
             verdict = await record_failure(connection, claimed, reason, self._policy)
+            await claims.forget(connection, claimed.id, self._presence.id)
         self._forget(claimed)
         return verdict is not None
 

@@ -41,8 +41,6 @@ SORT_IN_SECONDS = 1.0
 STRAYS = 500
 # By then no claim of a worker that is gone can still be on its way: the server has ended its transaction.
 _FORGET_WORKERS_AFTER = timedelta(minutes=2)
-# Rescuing jobs of workers that nobody remembers reads all that runs: one round in so many.
-_ORPHAN_ROUNDS = 15
 # For so long somebody who comes back late is told so.
 _FORGET_FLOWS_AFTER = timedelta(days=1)
 
@@ -108,7 +106,7 @@ async def _alone(pool: asyncpg.Pool, place: int, step: _Step, unowned_for: timed
 
 
 async def _rescue(connection: Connection, _: timedelta) -> bool:
-    rescued = await claims.rescue(connection, LEASE, orphans=random.randrange(_ORPHAN_ROUNDS) == 0)  # noqa: S311
+    rescued = await claims.rescue(connection, LEASE)
     if rescued:
         log.warning("rescued jobs of workers that are gone", jobs=rescued)
     await workers.prune(connection, _FORGET_WORKERS_AFTER)

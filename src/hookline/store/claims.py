@@ -3,11 +3,13 @@
 Order. Of a key a claim takes the first live job and the run that follows it, if none of the key's is running.
 Fence. Every claim raises `lease`; whoever acts on a claimed job names the lease it holds, and changes nothing if the
 job was taken over. How claimed jobs end is in store/endings.py.
+Written down. Each claim leaves a row in job_claims, which says what it took for whom: by these the jobs of workers that
+are gone are found. An index of the jobs by worker would cost each of them an entry at every claim.
 Webhooks. Their effects are all in the database, so the transaction itself is the claim (`take`): they are marked DONE
 first, which locks them, and everything is undone if the transaction does not commit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -16,8 +18,9 @@ from uuid import UUID
 import msgspec
 
 from hookline.domain.account import IntegrationProvider
+from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
-from hookline.store.endings import Claim, fail, finish, give_back, let_follow, record_ends, release, rescue
+from hookline.store.endings import Claim, Hold, fail, finish, give_back, let_follow, record_ends, release, rescue
 from hookline.store.events import StoredEvent
 from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
 from hookline.store.lanes import (
@@ -32,13 +35,14 @@ from hookline.store.lanes import (
     is_paused,
     of_key,
     share_of,
-    still_waits,
+    waits_in,
 )
 from hookline.store.pool import Connection
 
 __all__ = [
     "Claim",
     "Claimed",
+    "Hold",
     "Run",
     "Taken",
     "claim",
@@ -46,6 +50,7 @@ __all__ = [
     "fail",
     "fetch_next",
     "finish",
+    "forget",
     "give_back",
     "let_follow",
     "record_ends",
@@ -81,10 +86,10 @@ _RUN = f"""
            bool_and(n.status = 'PENDING' AND n.run_at <= now() AND NOT n.paused) OVER sequence AS ready
     FROM (
         SELECT j.ctid, j.organization_id, j.ordering_key, j.seq, j.status, j.run_at, j.updated_at,
-               job_rank(j.status) AS rank, {is_paused("j")} AS paused
+               j.key_rank AS rank, {is_paused("j")} AS paused
         FROM integration_jobs j
         WHERE {of_key("j", "k")}
-        ORDER BY job_rank(j.status), j.seq LIMIT k.length
+        ORDER BY j.key_rank, j.seq LIMIT k.length
     ) AS n
     WINDOW sequence AS (ORDER BY n.rank, n.seq)
 """  # noqa: S608 - constants only, here and below
@@ -114,7 +119,7 @@ _CLAIM = f"""
 WITH RECURSIVE {SEEN},
 looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
 key AS MATERIALIZED (
-    SELECT organization_id, ordering_key,
+    SELECT row_number() OVER () AS number, organization_id, ordering_key,
            least(ceil($6::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
     FROM (
         SELECT organization_id, ordering_key FROM looked_at WHERE ordering_key IS NOT NULL AND NOT paused
@@ -122,17 +127,23 @@ key AS MATERIALIZED (
         ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY min(seq)), random() LIMIT $8
     ) AS first
 ),
-run AS MATERIALIZED (SELECT r.* FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
+run AS MATERIALIZED (SELECT r.*, k.number FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
+ready AS MATERIALIZED (
+    SELECT ctid, organization_id, seq, NULL AS number, 1 AS depth FROM looked_at
+    WHERE ordering_key IS NULL AND NOT paused
+    UNION ALL
+    SELECT ctid, organization_id, seq, number, depth FROM run WHERE ready
+),
 picked AS MATERIALIZED (
-    SELECT ctid FROM (
-        SELECT ctid, row_number() OVER (PARTITION BY organization_id ORDER BY depth, seq) AS place
-        FROM (
-            SELECT ctid, organization_id, seq, 1 AS depth FROM looked_at WHERE ordering_key IS NULL AND NOT paused
-            UNION ALL
-            SELECT ctid, organization_id, seq, depth FROM run WHERE ready
-        ) AS ready
-    ) AS placed
-    ORDER BY place, random() LIMIT $6
+    SELECT ctid, number, depth FROM ready WHERE (SELECT count(*) FROM ready) <= $6
+    UNION ALL
+    (SELECT ctid, number, depth
+     FROM (SELECT *, row_number() OVER (PARTITION BY organization_id ORDER BY depth, seq) AS place FROM ready) AS placed
+     WHERE (SELECT count(*) FROM ready) > $6
+     ORDER BY place, random() LIMIT $6)
+),
+last AS MATERIALIZED (
+    SELECT DISTINCT ON (number) ctid FROM picked WHERE number IS NOT NULL ORDER BY number, depth DESC
 ),
 held_up AS MATERIALIZED (
     SELECT r.organization_id, r.ordering_key
@@ -144,34 +155,48 @@ held_up AS MATERIALIZED (
 blocked AS (
     UPDATE integration_jobs j SET lane = {BLOCKED}
     FROM looked_at s JOIN held_up h ON h.organization_id = s.organization_id AND h.ordering_key = s.ordering_key
-    WHERE j.ctid = s.ctid AND NOT s.paused AND {still_waits("j")}
+    WHERE j.ctid = s.ctid AND NOT s.paused AND j.status = 'PENDING'
     RETURNING 1
 ),
 paused AS (
     UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
-    WHERE j.ctid = s.ctid AND s.paused AND {still_waits("j")}
+    WHERE j.ctid = s.ctid AND s.paused AND j.status = 'PENDING'
     RETURNING 1
 ),
 claimed AS (
     UPDATE integration_jobs j
     SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $7, updated_at = now(),
+        last_of_run = j.ctid IN (SELECT ctid FROM last),
         lane = CASE WHEN j.lane >= 0 THEN j.lane
                     ELSE job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)) END
-    FROM picked p WHERE j.ctid = p.ctid AND {still_waits("j")}
+    WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM picked)) AND j.status = 'PENDING'
     RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)},
-              {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)}, j.ctid AS place
-)
+              {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)},
+              j.ctid::text AS place
+),
+written_down AS (
+    INSERT INTO job_claims (id, worker_id, organizations, jobs)
+    SELECT $9, $7, array_agg(organization_id), array_agg(id) FROM claimed HAVING count(*) > 0
+),
+over AS (DELETE FROM job_claims WHERE id = ANY ($10::uuid[]))
 SELECT c.*, (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
 FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
 """  # noqa: S608
 
 
 async def claim(
-    connection: Connection, worker_id: UUID, *, limit: int, keys: int | None = None, lanes: Lanes | None = None
+    connection: Connection,
+    worker_id: UUID,
+    *,
+    limit: int,
+    keys: int | None = None,
+    lanes: Lanes | None = None,
+    over: Sequence[UUID] = (),
 ) -> Claimed:
     """Claim up to `limit` due jobs, of up to `keys` keys, but no webhooks. Needs a transaction; never commits.
 
-    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim.
+    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. over: ids
+    of claims of which nothing is left; they are forgotten if this one gets anything.
     """
     lanes = lanes or Lanes(OTHER_LANES)
     keys = limit if keys is None else keys
@@ -181,9 +206,10 @@ async def claim(
             return Claimed([], locked.busy)
         # Where all that came last had keys, each stands for its run: as many as give the keys suffice.
         share = share_of(min(limit, 2 * keys) if lanes.keyed else limit, locked)
-        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys)
+        hold = Hold(new_id(), worker_id)
+        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, over)
         if records[0][0] is not None:
-            runs = _runs(records)
+            runs = _runs(records, hold)
             lanes.keyed = all(run.jobs[0].ordering_key is not None for run in runs)
             return Claimed(runs, busy=True)
         if not records[0]["put_aside"]:
@@ -196,20 +222,21 @@ _PROCESSING = IntegrationJobStatus.PROCESSING
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _runs(records: Iterable[Any]) -> list[Run]:
+def _runs(records: Sequence[Any], hold: Hold) -> list[Run]:
     """Make runs of claimed rows, in the order in which the claim picked them."""
+    hold.jobs = len(records)
     runs: list[Run] = []
     of_key: dict[tuple[str, str], Run] = {}
     times = _Times()
     for record in records:
-        owner, key = record[1], record[7]
-        run = None if key is None else of_key.get((owner, key))
+        key = record[7]
+        run = None if key is None else of_key.get((record[1], key))
         if run is None:
             run = Run([], [])
             runs.append(run)
             if key is not None:
-                of_key[owner, key] = run
-        run.jobs.append(_claim_from(record, times, run.unrecorded))
+                of_key[record[1], key] = run
+        run.jobs.append(_claim_from(record, times, run.unrecorded, hold))
     for run in of_key.values():
         run.jobs.sort(key=attrgetter("seq"))
     return runs
@@ -223,7 +250,7 @@ class _Times(dict[float, datetime]):
         return time
 
 
-def _claim_from(record: Any, times: _Times, unrecorded: list[Claim]) -> Claim:
+def _claim_from(record: Any, times: _Times, unrecorded: list[Claim], hold: Hold) -> Claim:
     return Claim(
         id=record[0],
         organization_id=record[1],
@@ -243,6 +270,7 @@ def _claim_from(record: Any, times: _Times, unrecorded: list[Claim]) -> Claim:
         updated_at=times[record[14]],
         unrecorded=unrecorded,
         place=record[15],
+        hold=hold,
     )
 
 
@@ -264,12 +292,12 @@ looked_at AS MATERIALIZED (
 ),
 paused AS (
     UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
-    WHERE j.ctid = s.ctid AND s.paused AND {still_waits("j")}
+    WHERE j.ctid = s.ctid AND s.paused AND j.status = 'PENDING'
     RETURNING 1
 ),
 taken AS (
     UPDATE integration_jobs j SET status = 'DONE', lease = j.lease + 1, updated_at = now()
-    FROM looked_at s WHERE j.ctid = s.ctid AND NOT s.paused AND {still_waits("j")}
+    WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM looked_at WHERE NOT paused)) AND j.status = 'PENDING'
     RETURNING j.id, j.organization_id, j.seq, j.job_type, j.payload_json, j.attempts, j.max_attempts, j.ordering_key,
               j.lease
 )
@@ -335,9 +363,9 @@ def _taken_from(record: Any) -> Taken:
 # A job is kept back while one of its key runs, or an earlier one waits.
 _KEPT_BACK = f"""
     (j.ordering_key IS NOT NULL AND (
-        EXISTS (SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND job_rank(e.status) = 0)
+        EXISTS (SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND e.key_rank = 0)
         OR EXISTS (
-            SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND job_rank(e.status) = 1 AND e.seq < j.seq)))
+            SELECT FROM integration_jobs e WHERE {of_key("e", "j")} AND e.key_rank = 1 AND e.seq < j.seq)))
 """  # noqa: S608
 
 _FETCH_NEXT = f"""
@@ -345,7 +373,7 @@ SELECT {", ".join("d." + name for name in Job.__struct_fields__)}
 FROM generate_series({ALL_LANES.start}, {ALL_LANES.stop - 1}) AS l(lane)
 CROSS JOIN LATERAL (
     SELECT j.* FROM integration_jobs j
-    WHERE j.lane = l.lane AND j.status = 'PENDING' AND job_slice(j.run_at) <= now() AND j.run_at <= now()
+    WHERE {waits_in("j", "l.lane")} AND job_slice(j.run_at) <= now() AND j.run_at <= now()
       AND NOT {is_paused("j")} AND NOT {_KEPT_BACK}
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $1
 ) AS d
@@ -365,15 +393,34 @@ FROM integration_jobs WHERE id = $2 AND organization_id = $3
 
 _CLAIM_ONE = f"""
 UPDATE integration_jobs j
-SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $2, updated_at = now(),
+SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $2, updated_at = now(), last_of_run = true,
     lane = job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))
 WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING' AND NOT {is_paused("j")} AND NOT {_KEPT_BACK}
 RETURNING {COLUMNS}
 """  # noqa: S608
 
+_WRITE_DOWN = """
+INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, ARRAY[$3::text], ARRAY[$1::uuid])
+ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
+"""
+
 
 async def claim_one(connection: Connection, organization_id: str, job_id: UUID, worker_id: UUID) -> Job | None:
-    """Claim one job by id; None if it is not pending or is paused, or an earlier job of its key is still live."""
+    """Claim one job by id; None if it is not pending or is paused, or an earlier job of its key is still live.
+
+    The claim has the job's id. Needs a transaction.
+    """
     await connection.execute(_LOCK_LANE, LANE_LOCKS, job_id, organization_id)
     record = await connection.fetchrow(_CLAIM_ONE, job_id, worker_id, organization_id)
-    return None if record is None else job_from(record)
+    if record is None:
+        return None
+    await connection.execute(_WRITE_DOWN, job_id, worker_id, organization_id)
+    return job_from(record)
+
+
+_FORGET = "DELETE FROM job_claims WHERE id = $1 AND worker_id = $2"
+
+
+async def forget(connection: Connection, claim_id: UUID, worker_id: UUID) -> None:
+    """Forget a worker's claim of which nothing is left."""
+    await connection.execute(_FORGET, claim_id, worker_id)

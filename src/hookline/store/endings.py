@@ -5,13 +5,24 @@ Every statement names the lease that the claim raised, and changes nothing once 
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.store.arrays import columns
 from hookline.store.jobs import ClaimedJob, Job
-from hookline.store.lanes import BLOCKED, of_key, still_waits
+from hookline.store.lanes import BLOCKED, of_key
 from hookline.store.pool import Connection
+
+
+class Hold(msgspec.Struct):
+    """What one claim took, under which of a worker's ids; and how many of these jobs its worker has in hand still."""
+
+    id: UUID
+    worker_id: UUID
+    jobs: int = 0
 
 
 class Claim(Job, frozen=True, kw_only=True):
@@ -19,11 +30,12 @@ class Claim(Job, frozen=True, kw_only=True):
 
     unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
     records them first, so that no crash can leave a later one done and an earlier one to be run again.
-    place: where the claim left its row, as (block, offset); hardly anybody moves it before the job ends.
+    place: where the claim left its row, as "(block,offset)"; hardly anybody moves it before the job ends.
     """
 
     unrecorded: "list[Claim]"
-    place: tuple[int, int]
+    place: str
+    hold: Hold
 
 
 # A claimed job's identity and fence.
@@ -54,10 +66,10 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
 # when it came back and was claimed again, another lease.
 _END_IN_PLACE = f"""
 {_END_JOBS}
-FROM unnest($1::tid[], $2::bigint[], $3::bigint[]) AS c(place, seq, lease)
-WHERE j.ctid = c.place AND j.seq = c.seq AND j.lease = c.lease AND j.status = 'PROCESSING'
-"""
-_IN_PLACE = ("place", "seq", "lease")
+WHERE j.ctid = ANY (string_to_array($1, ';')::tid[]) AND j.status = 'PROCESSING'
+  AND ((j.seq, j.lease) IN (
+      SELECT * FROM unnest(string_to_array($2, ';')::bigint[], string_to_array($3, ';')::bigint[]))) IS TRUE
+"""  # noqa: S608 - constants only, here and below
 
 
 async def record_ends(connection: Connection, ended: Sequence[Claim]) -> None:
@@ -65,7 +77,8 @@ async def record_ends(connection: Connection, ended: Sequence[Claim]) -> None:
 
     They are looked for where they were claimed, which costs less than by their names; and by name if any is not there.
     """
-    tag = await connection.execute(_END_IN_PLACE, *columns(ended, _IN_PLACE))
+    places, seqs = ";".join([job.place for job in ended]), ";".join([str(job.seq) for job in ended])
+    tag = await connection.execute(_END_IN_PLACE, places, seqs, ";".join([str(job.lease) for job in ended]))
     if tag != f"UPDATE {len(ended)}":
         await connection.execute(_END, *columns(ended, _CLAIMED))
     await let_follow(connection, ended)
@@ -88,13 +101,13 @@ WITH first AS MATERIALIZED (
     FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)) AS k
     CROSS JOIN LATERAL (
         SELECT n.ctid, n.lane FROM integration_jobs n WHERE {of_key("n", "k")}
-        ORDER BY job_rank(n.status), n.seq LIMIT 1
+        ORDER BY n.key_rank, n.seq LIMIT 1
     ) AS f
     WHERE f.lane = {BLOCKED}
 )
 UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
-FROM first WHERE j.ctid = first.ctid AND {still_waits("j")}
-"""  # noqa: S608 - constants only
+FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+"""  # noqa: S608
 
 
 async def let_follow(connection: Connection, ended: Iterable[ClaimedJob]) -> None:
@@ -156,38 +169,34 @@ async def release(connection: Connection, claims: Sequence[ClaimedJob], *, behin
     await connection.execute(_RELEASE, *columns(claims, _CLAIMED), behind)
 
 
-_GIVE_BACK = """
-UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now() WHERE worker_id = $1
+# In statements of their own: what is claimed by nobody that is gone, nearly always nothing, must cost nothing.
+_GIVE_UP = "DELETE FROM job_claims WHERE worker_id = $1 RETURNING worker_id, organizations, jobs"
+# A claim that was under way when its worker was given up is found once it is committed.
+_GIVE_UP_DEAD = """
+DELETE FROM job_claims c
+WHERE NOT EXISTS (SELECT FROM job_workers w WHERE w.id = c.worker_id AND w.heartbeat_at >= now() - $1::interval)
+RETURNING worker_id, organizations, jobs
+"""
+_WAIT_AGAIN = """
+UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now()
+FROM unnest($2::text[], $3::uuid[]) AS c(organization_id, id)
+WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.worker_id = $1 AND j.status = 'PROCESSING'
+RETURNING j.id
 """
 
 
 async def give_back(connection: Connection, worker_id: UUID) -> None:
-    """Return a stopping worker's claimed jobs to the queue at once."""
-    await connection.execute(_GIVE_BACK, worker_id)
+    """Return a stopping worker's claimed jobs to the queue at once. Needs a transaction."""
+    await _wait_again(connection, await connection.fetch(_GIVE_UP, worker_id))
 
 
-# Of workers whose heartbeat is old. They are remembered for as long as a claim of theirs could still be committed, so
-# that its rows are found as well, which no statement before that commit could see.
-_RESCUE = """
-UPDATE integration_jobs SET status = 'PENDING', worker_id = NULL, updated_at = now()
-WHERE worker_id = ANY (ARRAY(SELECT id FROM job_workers WHERE heartbeat_at < now() - $1::interval))
-RETURNING id
-"""
+async def rescue(connection: Connection, dead_after: timedelta) -> int:
+    """Return the jobs of workers that have been silent for `dead_after`, or are not known, to the queue; how many.
 
-# The same for workers that nobody remembers. It reads all that runs, so it is not for every round.
-_RESCUE_ORPHANS = """
-UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now()
-WHERE j.worker_id IS NOT NULL AND NOT EXISTS (SELECT FROM job_workers w WHERE w.id = j.worker_id)
-RETURNING id
-"""
-
-
-async def rescue(connection: Connection, dead_after: timedelta, *, orphans: bool = True) -> int:
-    """Return the jobs of workers whose heartbeat is older than `dead_after` to the queue; how many those were.
-
-    orphans: also of workers that are not known at all.
+    Needs a transaction.
     """
-    rescued = await connection.fetch(_RESCUE, dead_after)
-    if orphans:
-        rescued += await connection.fetch(_RESCUE_ORPHANS)
-    return len(rescued)
+    return await _wait_again(connection, await connection.fetch(_GIVE_UP_DEAD, dead_after))
+
+
+async def _wait_again(connection: Connection, given_up: Iterable[Any]) -> int:
+    return sum([len(await connection.fetch(_WAIT_AGAIN, *claim)) for claim in given_up])

@@ -9,21 +9,21 @@ from uuid import UUID
 
 import msgspec
 
-from hookline.store.lanes import ALL_LANES
+from hookline.store.lanes import ALL_LANES, FAILED, waits_in
 from hookline.store.pool import Connection
 
 MOST_COUNTED = 10_000
 
-_DUE = """
+_DUE = f"""
 SELECT count(*) FROM (
     SELECT FROM unnest($1::smallint[]) AS l(lane)
     CROSS JOIN LATERAL (
         SELECT FROM integration_jobs j
-        WHERE j.lane = l.lane AND j.status = 'PENDING' AND job_slice(j.run_at) <= now() AND j.run_at <= now() LIMIT $2
+        WHERE {waits_in("j", "l.lane")} AND job_slice(j.run_at) <= now() AND j.run_at <= now() LIMIT $2
     ) AS of_lane
     LIMIT $2
 ) AS due
-"""
+"""  # noqa: S608 - constants only, here and below
 
 
 async def due(connection: Connection) -> int:
@@ -31,14 +31,14 @@ async def due(connection: Connection) -> int:
     return int(await connection.fetchval(_DUE, list(ALL_LANES), MOST_COUNTED))
 
 
-_OLDEST_DUE = """
+_OLDEST_DUE = f"""
 SELECT min(due.run_at) FROM unnest($1::smallint[]) AS l(lane)
 CROSS JOIN LATERAL (
     SELECT j.run_at FROM integration_jobs j
-    WHERE j.lane = l.lane AND j.status = 'PENDING' AND job_slice(j.run_at) <= now() AND j.run_at <= now()
+    WHERE {waits_in("j", "l.lane")} AND job_slice(j.run_at) <= now() AND j.run_at <= now()
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
 ) AS due
-"""
+"""  # noqa: S608
 
 
 async def oldest_due(connection: Connection) -> datetime | None:
@@ -57,7 +57,10 @@ class Workers(msgspec.Struct, frozen=True):
 _WORKERS = """
 SELECT count(*) FILTER (WHERE w.heartbeat_at > now() - $1::interval) AS living,
        count(*) FILTER (WHERE w.heartbeat_at <= now() - $1::interval
-           AND EXISTS (SELECT FROM integration_jobs j WHERE j.worker_id = w.id)) AS silent
+           AND EXISTS (
+               SELECT FROM job_claims c CROSS JOIN LATERAL unnest(c.organizations, c.jobs) AS held(organization_id, id)
+               JOIN integration_jobs j ON j.organization_id = held.organization_id AND j.id = held.id
+               WHERE c.worker_id = w.id AND j.worker_id = w.id)) AS silent
 FROM job_workers w
 """
 
@@ -82,10 +85,12 @@ async def unowned(connection: Connection) -> tuple[int, datetime | None]:
     return record["number"], record["oldest"]
 
 
-_FAILED_JOBS = """
+_FAILED_JOBS = f"""
 SELECT count(*) FROM (
-    SELECT FROM integration_jobs WHERE status = 'FAILED' AND updated_at > now() - $1::interval LIMIT $2) AS failed
-"""
+    SELECT FROM integration_jobs
+    WHERE status = 'FAILED' AND queue_lane = {FAILED} AND updated_at > now() - $1::interval LIMIT $2
+) AS failed
+"""  # noqa: S608
 _FAILED_EVENTS = """
 SELECT count(*) FROM (
     SELECT FROM webhook_events

@@ -12,6 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.arrays import columns
+from hookline.store.lanes import FAILED
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -155,17 +156,19 @@ async def retry(
     return [job_from(record) for record in await connection.fetch(_RETRY, organization_id, job_ids, statuses)]
 
 
-# The fence moves on: whoever is running the job can end it no more.
+# The fence moves on: whoever is running the job can end it no more. By the last of a run it is seen that a key's job
+# runs (store/claims.py): where that is cancelled, the one before it is the last.
 _CANCEL = f"""
 WITH free AS MATERIALIZED (
-    SELECT id FROM integration_jobs
+    SELECT id, status = 'PROCESSING' AND last_of_run AS is_last FROM integration_jobs
     WHERE organization_id = $1 AND id = ANY ($2::uuid[]) AND status = ANY ($3::text[]) FOR UPDATE SKIP LOCKED
 )
 UPDATE integration_jobs j
 SET status = 'FAILED', last_error = $4, lease = j.lease + 1, worker_id = NULL, updated_at = now()
 FROM free WHERE j.organization_id = $1 AND j.id = free.id
-RETURNING {_OF_J}
+RETURNING {_OF_J}, free.is_last
 """  # noqa: S608
+_SHORTEN_RUNS = "SELECT shorten_job_runs($1, $2::text[], $3::bigint[])"
 
 
 async def cancel(
@@ -177,6 +180,9 @@ async def cancel(
 ) -> list[Job]:
     """End jobs that wait or run as FAILED; gives those that were in `statuses`, as they are now."""
     records = await connection.fetch(_CANCEL, organization_id, job_ids, statuses, reason)
+    last = [(one["ordering_key"], one["seq"]) for one in records if one["is_last"] and one["ordering_key"] is not None]
+    if last:
+        await connection.execute(_SHORTEN_RUNS, organization_id, [key for key, _ in last], [seq for _, seq in last])
     return [job_from(record) for record in records]
 
 
@@ -242,6 +248,7 @@ LISTED = Listed(
         "until": "created_at < {}",
     },
     indexed=frozenset({IntegrationJobStatus.FAILED}),
+    implied={IntegrationJobStatus.FAILED: f"queue_lane = {FAILED}"},
 )
 
 

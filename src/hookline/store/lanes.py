@@ -27,6 +27,9 @@ OTHER_LANES = range(64, 128)
 ALL_LANES = range(128)
 BLOCKED = -2
 PAUSED = -3
+# Not lanes of `lane`, but of `queue_lane`: where a job is once it has ended (migration 0012).
+DONE = -4
+FAILED = -5
 LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second is the lane
 
 # A place in a lane: a slice, in it an organization's hash, of that a job's seq.
@@ -55,6 +58,11 @@ class Locked(msgspec.Struct, frozen=True):
         return self.columns[0]
 
 
+def waits_in(alias: str, lane: str | int) -> str:
+    """Say that a row waits in a lane, by the claim's index: what runs is in it as well, what has ended is not."""
+    return f"{alias}.queue_lane = {lane} AND {alias}.queue_lane > {DONE} AND {alias}.status = 'PENDING'"
+
+
 # A claim locks few lanes, and leaves others to whoever comes next: of each it reads one organization after another, so
 # the same jobs cost less out of fewer lanes. Where there is plenty, it does not even look at many more than it needs.
 FEW_LANES = 16
@@ -68,7 +76,7 @@ WITH lane AS MATERIALIZED (
         WITH ORDINALITY AS l(lane, slice, tenant, seq, position)
     LEFT JOIN LATERAL (
         SELECT job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant, j.seq FROM integration_jobs j
-        WHERE j.lane = l.lane AND j.status = 'PENDING'
+        WHERE {waits_in("j", "l.lane")}
           AND (job_slice(j.run_at), job_tenant(j.organization_id), j.seq) >= (l.slice, l.tenant, l.seq)
           AND job_slice(j.run_at) <= now() AND j.run_at <= now()
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
@@ -154,7 +162,7 @@ async def lock_all(connection: Connection) -> None:
 
 
 _PAIR = "job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant"
-_IN_LANE = "FROM integration_jobs j WHERE j.lane = {lane} AND j.status = 'PENDING' AND j.run_at <= now()"
+_IN_LANE = f"FROM integration_jobs j WHERE {waits_in('j', '{lane}')} AND j.run_at <= now()"
 _ASCENDING = "ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1"
 _DESCENDING = "ORDER BY job_slice(j.run_at) DESC, job_tenant(j.organization_id) DESC, j.seq DESC LIMIT 1"
 
@@ -197,7 +205,7 @@ newest AS (
 ),
 share AS MATERIALIZED (
     SELECT lane, tenant, array_agg(slice ORDER BY slice) AS slices, array_agg(first ORDER BY slice) AS firsts,
-           ceil($5::float8 / count(*) OVER (PARTITION BY lane))::integer AS jobs
+           greatest(1, $5::integer / count(*) OVER (PARTITION BY lane)) AS jobs
     FROM (
         SELECT lane, slice, tenant, max(seq) AS first
         FROM (
@@ -229,15 +237,7 @@ seen AS MATERIALIZED (
 
 def share_of(limit: int, locked: Locked) -> int:
     """How many of `limit` jobs are to come from each locked lane."""
-    return max(1, -(-limit // max(1, len(locked.lanes))))
-
-
-def still_waits(alias: str) -> str:
-    """Say that a row, found waiting before, does so still when it is written.
-
-    Not "= 'PENDING'": a statement that writes a few rows by where they are must not be tempted by the claim's index.
-    """
-    return f"{alias}.status NOT IN ('PROCESSING', 'DONE', 'FAILED')"
+    return max(1, limit // max(1, len(locked.lanes)))
 
 
 def is_paused(alias: str) -> str:
@@ -253,5 +253,5 @@ def of_key(alias: str, whose: str) -> str:
     """Say that the row `alias` is a live job that holds the key of the row `whose`, by the index of keys."""
     return f"""
         job_key({alias}.organization_id, {alias}.ordering_key) = job_key({whose}.organization_id, {whose}.ordering_key)
-        AND {alias}.status IN ('PENDING', 'PROCESSING') AND {alias}.holds_key AND {alias}.ordering_key IS NOT NULL
+        AND {alias}.key_rank IS NOT NULL
         AND {alias}.organization_id = {whose}.organization_id AND {alias}.ordering_key = {whose}.ordering_key"""

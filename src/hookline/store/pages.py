@@ -80,7 +80,10 @@ def legs(listed: Listed, chosen: Any) -> list[str]:
     if status not in listed.indexed:
         return [""]
     providers = IntegrationProvider if chosen.provider is None else [chosen.provider]
-    return [f" AND status = '{status.value}' AND provider = '{provider.value}'" for provider in providers]
+    said = f" AND status = '{status.value}'"
+    if status in listed.implied:
+        said += f" AND {listed.implied[status]}"
+    return [f"{said} AND provider = '{provider.value}'" for provider in providers]
 
 
 def conditions(listed: Listed, chosen: Any, organization_id: str) -> tuple[str, list[Any]]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from hookline.store.lanes import BLOCKED, PAUSED, is_paused, lock_all, of_key, still_waits
+from hookline.store.lanes import BLOCKED, PAUSED, is_paused, lock_all, of_key, waits_in
 from hookline.store.pool import Connection
 
 
@@ -48,7 +48,7 @@ async def resume(connection: Connection, owner: Pause) -> None:
 
 _COUNT_ASIDE = f"""
 SELECT count(*) FROM integration_jobs
-WHERE lane = {PAUSED} AND status = 'PENDING' AND organization_id = $1
+WHERE {waits_in("integration_jobs", PAUSED)} AND organization_id = $1
   AND ($2::uuid IS NULL OR connected_account_id = $2)
 """  # noqa: S608 - constants only, here and below
 
@@ -84,11 +84,11 @@ _HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::
 _BRING_BACK = f"""
 WITH first AS MATERIALIZED (
     SELECT j.ctid FROM integration_jobs j
-    WHERE j.lane = {PAUSED} AND j.status = 'PENDING' AND job_tenant(j.organization_id) = job_tenant($1)
+    WHERE {waits_in("j", PAUSED)} AND job_tenant(j.organization_id) = job_tenant($1)
       AND j.organization_id = $1 AND ($2::uuid IS NULL OR j.connected_account_id = $2) AND NOT {is_paused("j")}
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
 )
-UPDATE integration_jobs j SET lane = {_HOME} FROM first WHERE j.ctid = first.ctid AND {still_waits("j")}
+UPDATE integration_jobs j SET lane = {_HOME} FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 
@@ -125,16 +125,16 @@ WITH bounds AS MATERIALIZED (
     SELECT l.lane, oldest.slice + random() * (newest.slice - oldest.slice) * (n.waiting > $1)::integer AS beginning
     FROM (VALUES ({BLOCKED}), ({PAUSED})) AS l(lane)
     CROSS JOIN LATERAL (
-        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING'
+        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE {waits_in("j", "l.lane")}
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
     ) AS oldest
     CROSS JOIN LATERAL (
-        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING'
+        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE {waits_in("j", "l.lane")}
         ORDER BY job_slice(j.run_at) DESC, job_tenant(j.organization_id) DESC, j.seq DESC LIMIT 1
     ) AS newest
     CROSS JOIN LATERAL (
         SELECT count(*) AS waiting FROM (
-            SELECT FROM integration_jobs j WHERE j.lane = l.lane AND j.status = 'PENDING' LIMIT $1 + 1) AS few
+            SELECT FROM integration_jobs j WHERE {waits_in("j", "l.lane")} LIMIT $1 + 1) AS few
     ) AS n
 ),
 stray AS MATERIALIZED (
@@ -142,7 +142,7 @@ stray AS MATERIALIZED (
     FROM bounds b
     CROSS JOIN LATERAL (
         SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq FROM integration_jobs j
-        WHERE j.lane = b.lane AND j.status = 'PENDING' AND job_slice(j.run_at) >= b.beginning
+        WHERE {waits_in("j", "b.lane")} AND job_slice(j.run_at) >= b.beginning
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $1
     ) AS s
     WHERE CASE b.lane
@@ -152,10 +152,10 @@ stray AS MATERIALIZED (
               AND (p.connected_account_id IS NULL OR p.connected_account_id = s.connected_account_id))
         ELSE NOT EXISTS (
             SELECT FROM integration_jobs e
-            WHERE {of_key("e", "s")} AND (job_rank(e.status) = 0 OR job_rank(e.status) = 1 AND e.seq < s.seq))
+            WHERE {of_key("e", "s")} AND (e.key_rank = 0 OR e.key_rank = 1 AND e.seq < s.seq))
         END
 )
-UPDATE integration_jobs j SET lane = {_HOME} FROM stray WHERE j.ctid = stray.ctid AND {still_waits("j")}
+UPDATE integration_jobs j SET lane = {_HOME} FROM stray WHERE j.ctid = stray.ctid AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 

@@ -12,7 +12,6 @@ import msgspec
 
 from hookline.domain.message import MessageStatus
 from hookline.store.arrays import columns
-from hookline.store.lanes import still_waits
 from hookline.store.messages import Message
 from hookline.store.pool import Connection
 
@@ -122,11 +121,11 @@ async def mark_sending(connection: Connection, messages: Sequence[Message]) -> N
 
 
 # A job that waits for its message's outcome looks at once when that is known.
-_WAKE = f"""
+_WAKE = """
 UPDATE integration_jobs j SET run_at = now(), updated_at = now()
 FROM unnest($1::text[], $2::uuid[]) AS k(organization_id, id)
-WHERE j.organization_id = k.organization_id AND j.id = k.id AND {still_waits("j")} AND j.run_at > now()
-"""  # noqa: S608
+WHERE j.organization_id = k.organization_id AND j.id = k.id AND j.status = 'PENDING' AND j.run_at > now()
+"""
 
 
 async def wake(connection: Connection, jobs: Sequence[tuple[str, UUID]]) -> None:

@@ -12,11 +12,11 @@ UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 AND heartbeat_at > now
 # A worker is remembered for as long as it holds jobs: by it they are found and rescued.
 _REMOVE = """
 DELETE FROM job_workers w
-WHERE w.id = $1 AND NOT EXISTS (SELECT FROM integration_jobs j WHERE j.worker_id = w.id)
+WHERE w.id = $1 AND NOT EXISTS (SELECT FROM job_claims c WHERE c.worker_id = w.id)
 """
 _PRUNE = """
 DELETE FROM job_workers w
-WHERE w.heartbeat_at < now() - $1::interval AND NOT EXISTS (SELECT FROM integration_jobs j WHERE j.worker_id = w.id)
+WHERE w.heartbeat_at < now() - $1::interval AND NOT EXISTS (SELECT FROM job_claims c WHERE c.worker_id = w.id)
 """
 
 

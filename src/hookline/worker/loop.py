@@ -92,8 +92,12 @@ class Worker:
             task.cancel()
         ended = await asyncio.gather(*ending, upkeep, return_exceptions=True)
         self._broken += [error for error in ended if isinstance(error, Exception)]
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Return to the queue whatever was claimed and has not ended."""
         try:
-            async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
+            async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection, connection.transaction():
                 await claims.give_back(connection, self._presence.id)
         except DATABASE_AWAY as error:
             log.warning("jobs in hand will be rescued: the database is not there", error=type(error).__name__)
@@ -112,6 +116,7 @@ class Worker:
                 if runner.in_hand:
                     await runner.progress(SHORTEST_WAIT_SECONDS)
             await runner.stop(STOP_SECONDS)
+            await self._give_back()
         for error in self._broken:
             raise error
         return done

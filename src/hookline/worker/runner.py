@@ -39,42 +39,32 @@ _RATE_SECONDS = 0.25
 log = structlog.get_logger(__name__)
 
 
-class _Held:
-    """A run in hand, and under which of the worker's ids it was claimed."""
-
-    __slots__ = ("run", "worker_id")
-
-    def __init__(self, run: Run, worker_id: UUID) -> None:
-        self.run = run
-        self.worker_id = worker_id
-
-
 class _Claimed:
     """Runs that have not begun. An organization's only one goes before those of which another has several."""
 
     def __init__(self) -> None:
-        self._only: deque[_Held] = deque()
-        self._several: deque[_Held] = deque()
+        self._only: deque[Run] = deque()
+        self._several: deque[Run] = deque()
         self._of: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._only) + len(self._several)
 
-    def add(self, held: _Held) -> None:
-        organization = held.run.jobs[0].organization_id
+    def add(self, run: Run) -> None:
+        organization = run.jobs[0].organization_id
         before = self._of.get(organization, 0)
         self._of[organization] = before + 1
-        (self._several if before else self._only).append(held)
+        (self._several if before else self._only).append(run)
 
-    def take(self) -> _Held:
-        held = (self._only or self._several).popleft()
-        organization = held.run.jobs[0].organization_id
+    def take(self) -> Run:
+        run = (self._only or self._several).popleft()
+        organization = run.jobs[0].organization_id
         self._of[organization] -= 1
         if not self._of[organization]:
             del self._of[organization]
-        return held
+        return run
 
-    def take_all(self) -> list[_Held]:
+    def take_all(self) -> list[Run]:
         return [self.take() for _ in range(len(self))]
 
 
@@ -110,6 +100,7 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
         self._spare = False
+        self._over: list[UUID] = []  # claims of which nothing is left, until the next one has them forgotten
         self._stopping = False
         self._turn_ends = 0.0
         self._progress = asyncio.Event()
@@ -130,12 +121,16 @@ class Runner:
         if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
             keys = min(keys, limit // FAST_RUN)
         keys = max(1, min(keys, limit))
-        worker_id = self._presence.id
+        over = list(self._over)
         async with self._pool.acquire() as connection, connection.transaction():
-            claimed = await claims.claim(connection, worker_id, limit=limit, keys=keys, lanes=self._lanes)
+            claimed = await claims.claim(
+                connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, over=over
+            )
+        if claimed.runs:
+            del self._over[: len(over)]
         for run in claimed.runs:
             self.in_hand += len(run.jobs)
-            self._waiting.add(_Held(run, worker_id))
+            self._waiting.add(run)
         self.busy = claimed.busy
         self._begin()
         self._taken = sum(len(run.jobs) for run in claimed.runs)
@@ -151,7 +146,7 @@ class Runner:
         """Begin nothing more; finish what has begun, within so many seconds; return the rest to the queue."""
         self._stopping = True
         until = time.monotonic() + seconds
-        left = [job for held in self._waiting.take_all() for job in held.run.jobs]
+        left = [job for run in self._waiting.take_all() for job in run.jobs]
         await self._release(left)
         while self._tasks and (patience := until - time.monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=patience)
@@ -182,7 +177,7 @@ class Runner:
 
     def _begin(self) -> None:
         """Have a task ready for what waits: it has its turn as soon as the present one waits for something."""
-        if self._waiting and not self._spare and self._active < self._concurrency:
+        if not self._spare and self._active < self._concurrency and self._waiting:
             self._spare = True
             task = asyncio.create_task(self._work(), name="runner")
             self._tasks.add(task)
@@ -194,9 +189,9 @@ class Runner:
         self._turn_ends = time.monotonic() + TURN_SECONDS
         try:
             while self._waiting:
-                held = self._waiting.take()
+                run = self._waiting.take()
                 self._begin()
-                await self._run(held)
+                await self._run(run)
         except Exception as error:  # a mistake of ours: the worker ends with it
             self._broken(error)
         finally:
@@ -205,14 +200,14 @@ class Runner:
                 self._ran_out_at = time.monotonic()
             self._progress.set()
 
-    async def _run(self, held: _Held) -> None:
+    async def _run(self, run: Run) -> None:
         """Run a key's jobs in order. If the database goes away meanwhile, they return to the queue when it is back."""
-        jobs = held.run.jobs
+        jobs = run.jobs
         for place, job in enumerate(jobs):
-            if self._stopping or not self._presence.holds(held.worker_id):
+            if self._stopping or not self._presence.holds(job.hold.worker_id):
                 await self._release(jobs[place:])
                 return
-            error = await self._attempt(held.run, job)
+            error = await self._attempt(run, job)
             if error is not None and not await self._fail(job, error, jobs[place + 1 :]):
                 return
             if time.monotonic() > self._turn_ends:
@@ -268,6 +263,10 @@ class Runner:
 
     def _count_ended(self, jobs: Sequence[Claim]) -> None:
         self.in_hand -= len(jobs)
+        for job in jobs:
+            job.hold.jobs -= 1
+            if not job.hold.jobs:
+                self._over.append(job.hold.id)
         self._pace.count(len(jobs))
         self._progress.set()
         if any(job.ordering_key is not None for job in jobs):
