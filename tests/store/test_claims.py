@@ -366,6 +366,31 @@ async def test_a_key_is_held_while_one_of_it_runs_whichever_is_cancelled(queue: 
     assert [job.id for job in await queue.jobs()] == [early]
 
 
+@pytest.mark.parametrize("changed", [0, 2])
+async def test_a_run_that_changes_while_it_is_claimed_is_claimed_whole_or_later(queue: Queue, changed: int) -> None:
+    """Somebody runs the first one at once, or cancels the last one, after the claim has picked the run."""
+    ids = await queue.add(3, key="a")
+    await queue.add(1)
+    async with queue.pool.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        if changed == 0:
+            await control.retry_job(other, "org-1", ids[0])
+        else:
+            await control.cancel_job(other, "org-1", ids[2], "ann")
+        claiming = asyncio.create_task(queue.claim())
+        while not await queue.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not claiming.done()
+            await asyncio.sleep(0.01)
+        await transaction.commit()
+        claimed = await claiming
+    jobs = [job for run in claimed.runs for job in run.jobs if job.ordering_key is not None]
+    jobs += [job for job in await queue.jobs() if job.ordering_key is not None]
+    assert [job.id for job in jobs] == (ids if changed == 0 else ids[:2])
+    assert await queue.pool.fetchval("SELECT array_agg(seq) FROM integration_jobs WHERE key_rank = 0") == [jobs[-1].seq]
+    assert await queue.pool.fetchval("SELECT count(*) FROM job_claims WHERE jobs = '{}'") == 0
+
+
 async def test_strays_return(queue: Queue) -> None:
     """What was put aside, and nothing keeps any more because somebody changed rows by hand, returns to its lane."""
     await queue.add(key="a")

@@ -179,7 +179,8 @@ written_down AS (
     SELECT $9, $7, array_agg(organization_id), array_agg(id) FROM claimed HAVING count(*) > 0
 ),
 over AS (DELETE FROM job_claims WHERE id = ANY ($10::uuid[]))
-SELECT c.*, (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
+SELECT c.*, (SELECT count(*) FROM picked) AS picked,
+       (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
 FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
 """  # noqa: S608
 
@@ -210,6 +211,9 @@ async def claim(
         records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, over)
         if records[0][0] is not None:
             runs = _runs(records, hold)
+            if len(records) < records[0]["picked"]:
+                runs = await _let_go_of_keys(connection, runs, hold)
+            hold.jobs = sum([len(run.jobs) for run in runs])
             lanes.keyed = all(run.jobs[0].ordering_key is not None for run in runs)
             return Claimed(runs, busy=True)
         if not records[0]["put_aside"]:
@@ -222,9 +226,20 @@ _PROCESSING = IntegrationJobStatus.PROCESSING
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+async def _let_go_of_keys(connection: Connection, runs: Sequence[Run], hold: Hold) -> list[Run]:
+    """Leave runs of keys to the next claim, and keep what has no key: somebody changed rows after they were picked.
+
+    Those were not claimed, and may be the first of a run or its last.
+    """
+    await release(connection, [job for run in runs for job in run.jobs if job.ordering_key is not None])
+    kept = [run for run in runs if run.jobs[0].ordering_key is None]
+    if not kept:
+        await forget(connection, hold.id, hold.worker_id)
+    return kept
+
+
 def _runs(records: Sequence[Any], hold: Hold) -> list[Run]:
     """Make runs of claimed rows, in the order in which the claim picked them."""
-    hold.jobs = len(records)
     runs: list[Run] = []
     of_key: dict[tuple[str, str], Run] = {}
     times = _Times()
