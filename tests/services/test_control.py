@@ -114,6 +114,9 @@ async def test_what_was_put_aside_behind_a_cancelled_job_comes_back_at_once(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with organization_transaction(api, "org-1") as connection:
                 await connection.execute("SELECT let_jobs_follow('org-2', ARRAY['k1'])")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with organization_transaction(api, "org-1") as connection:
+                await connection.execute("SELECT shorten_job_runs('org-2', ARRAY['k1'], ARRAY[1])")
     home = await pool.fetch("SELECT organization_id, status FROM integration_jobs WHERE lane >= 0")
     assert [tuple(row) for row in home] == [("org-1", "PENDING")] * 10
 

@@ -361,7 +361,9 @@ async def test_a_lost_claim_changes_nothing(
         before = await row(pool, job)
         assert await late(job) is False
         assert await row(pool, job) == before
+        assert await pool.fetchval("SELECT worker_id FROM job_claims") == before["worker_id"]
         assert await others.mark_done(job)
+        assert await pool.fetchval("SELECT count(*) FROM job_claims") == 0
 
 
 async def test_a_claim_lost_and_not_yet_taken_over_changes_nothing(

@@ -14,7 +14,7 @@ from hookline.domain.ids import new_id
 from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
-from hookline.store import claims, endings, lanes, workers
+from hookline.store import claims, endings, lanes
 from hookline.store.claims import Claim
 
 HOUR = timedelta(hours=1)
@@ -289,20 +289,6 @@ async def test_a_claim_that_is_committed_after_the_take_over_is_found(queue: Que
     assert await queue.finish(jobs) == set(), "what was taken over cannot be ended by the late one"
 
 
-async def test_a_worker_is_remembered_for_as_long_as_it_holds_jobs(queue: Queue) -> None:
-    """Neither signing off nor pruning forgets a worker by which jobs are still to be found."""
-    await queue.add()
-    (job,) = await queue.jobs()
-    async with queue.pool.acquire() as connection:
-        await workers.remove(connection, queue.worker_id)
-        await workers.prune(connection, timedelta(0))
-        assert await connection.fetchval("SELECT count(*) FROM job_workers") == 1
-        await claims.finish(connection, [job])
-        await claims.give_back(connection, queue.worker_id)
-        await workers.remove(connection, queue.worker_id)
-        assert await connection.fetchval("SELECT count(*) FROM job_workers") == 0
-
-
 async def test_orphans_are_rescued_too(queue: Queue) -> None:
     """Jobs whose worker nobody remembers return as well."""
     await queue.add()
@@ -315,16 +301,22 @@ async def test_orphans_are_rescued_too(queue: Queue) -> None:
 
 
 async def test_claims_of_which_nothing_is_left_are_forgotten(queue: Queue) -> None:
-    """A claim is written down until the next one that gets something, and until then costs a rescue nothing."""
+    """A claim is written down until the next one that gets something; a rescue passes over what has ended."""
     await queue.add(3)
     first = await queue.jobs()
     await queue.finish(first)
     await queue.add(2)
-    second = await queue.jobs(over=[first[0].hold.id])
+    second = await queue.jobs(ended=[first[0].hold.id])
     written = await queue.pool.fetch("SELECT id, jobs FROM job_claims")
     assert {record["id"]: set(record["jobs"]) for record in written} == {
         second[0].hold.id: {job.id for job in second},
     }
+    await queue.finish(second[:1])
+    await queue.pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '1 day'")
+    async with queue.pool.acquire() as connection:
+        assert await claims.rescue(connection, HOUR) == 1
+    assert await queue.statuses() == {"DONE": 4, "PENDING": 1}
+    assert await queue.pool.fetchval("SELECT count(*) FROM job_claims") == 0
 
 
 async def test_a_claim_touches_no_index(queue: Queue) -> None:

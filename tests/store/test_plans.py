@@ -5,14 +5,31 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from hookline.store import attempts, claims, contacts, endings, events, held, intake, messages, paces, sends, templates
+from hookline.domain.job import IntegrationJobStatus
+from hookline.store import (
+    attempts,
+    claims,
+    contacts,
+    endings,
+    events,
+    held,
+    intake,
+    jobs,
+    messages,
+    paces,
+    sends,
+    templates,
+    walks,
+)
 from hookline.store import pool as pool_module
-from hookline.store.pool import DATABASE_AWAY, Connection, open_pool
+from hookline.store.jobs import JobFilter
+from hookline.store.pool import API_ROLE, DATABASE_AWAY, Connection, open_pool, organization_transaction
+from hookline.store.walks import Place, Walk
 
 # Statement, the types of its arguments, and by which index it finds the rows of which table.
 STATEMENTS = {
@@ -50,7 +67,7 @@ STATEMENTS = {
         "smallint[], timestamptz[], bigint[], bigint[], integer",
         {"webhook_events": "webhook_events_list"},
     ),
-    "jobs ended in place": (endings._END_IN_PLACE, "text, text, text", {"integration_jobs": "Tid Scan"}),
+    "jobs ended in place": (endings._END_IN_PLACE, "text, text, text, text", {"integration_jobs": "Tid Scan"}),
     "jobs ended": (endings._END, "text[], uuid[], bigint[]", {"integration_jobs": "integration_jobs_pkey"}),
     "jobs released": (
         endings._RELEASE,
@@ -134,6 +151,35 @@ async def test_plans_are_made_anew(database_url: str, monkeypatch: pytest.Monkey
 async def _scans_of_known(connection: Connection) -> list[tuple[str, str]]:
     plan = await connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE statement (NULL, NULL, NULL)")
     return list(scans(json.loads(plan)))
+
+
+_MOSTLY_DONE = """
+INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, status, lane)
+SELECT gen_random_uuid(), 'org-1', 'WHATSAPP', 'TEST', '{}', CASE WHEN n % 1000 = 0 THEN 'FAILED' ELSE 'DONE' END, 64
+FROM generate_series(1, 20000) AS n
+"""
+
+
+async def test_failed_jobs_are_found_by_their_index(pool: asyncpg.Pool, database_url: str) -> None:
+    """A page and a walk of the few that failed read nothing of the many that are done."""
+    await pool.execute(_MOSTLY_DONE)
+    await pool.execute("ANALYZE integration_jobs")
+    chosen = JobFilter(status=IntegrationJobStatus.FAILED)
+    async with (
+        await open_pool(database_url, role=API_ROLE, size=1, application_name="api") as api,
+        organization_transaction(api, "org-1") as connection,
+    ):
+        page = await jobs.list_page(connection, "org-1", chosen, before=None, limit=50)
+        walk = Walk(jobs.LISTED, chosen, "org-1", UUID(int=2**128 - 1))
+        place: Place | None = Place()
+        walked = []
+        while place is not None:
+            step = await walks.step(connection, walk, place, 50)
+            walked += step.ids
+            place = step.following
+        read = await connection.fetchval("SELECT pg_stat_get_xact_tuples_returned('integration_jobs_failed'::regclass)")
+        others = await connection.fetchval("SELECT pg_stat_get_xact_tuples_returned('integration_jobs_pkey'::regclass)")
+    assert (len(page), len(walked), read, others) == (20, 20, 40, 0)
 
 
 async def test_a_connection_that_died_is_replaced_before_its_plans_are(

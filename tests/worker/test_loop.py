@@ -94,6 +94,7 @@ async def test_drain_does_everything_that_is_due(desk: Desk, context: WorkerCont
     assert (await row(desk.pool, later))["status"] == "PENDING"
     assert {(await row(desk.pool, job))["status"] for job in due} == {"DONE"}
     assert await desk.rows("SELECT * FROM job_workers WHERE name <> 'jobs'") == []
+    assert await desk.rows("SELECT * FROM job_claims") == []
 
 
 async def test_a_running_worker_picks_up_what_comes(desk: Desk, context: WorkerContext) -> None:

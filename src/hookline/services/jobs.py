@@ -103,7 +103,7 @@ class IntegrationJobs:
         claimed = self._claim_on(job)
         if claimed is None:
             return False
-        async with self._pool.acquire() as connection:
+        async with self._pool.acquire() as connection, connection.transaction():
             stood = claimed.id in await claims.finish(connection, [claimed])
             await claims.forget(connection, claimed.id, self._presence.id)
         self._forget(claimed)

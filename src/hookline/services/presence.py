@@ -55,7 +55,8 @@ class Presence:
 
     def holds(self, worker_id: UUID) -> bool:
         """Whether claims that were made under `worker_id` stand, so that their jobs may be begun."""
-        return (worker_id is self.id or worker_id == self.id) and self.may_claim
+        same = worker_id is self.id or worker_id == self.id  # asked before every job: comparing ids costs a call
+        return same and self.may_claim
 
     async def __aenter__(self) -> Self:
         self.id = new_id()

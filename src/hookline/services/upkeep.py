@@ -39,7 +39,7 @@ _LOCKS = 0x75706B70  # the first half of our advisory locks' keys; the second is
 RETURN_BATCH = 2000
 SORT_IN_SECONDS = 1.0
 STRAYS = 500
-# By then no claim of a worker that is gone can still be on its way: the server has ended its transaction.
+# A stalled worker finds within this time that it is given up; later it finds that nobody knows it, which is the same.
 _FORGET_WORKERS_AFTER = timedelta(minutes=2)
 # For so long somebody who comes back late is told so.
 _FORGET_FLOWS_AFTER = timedelta(days=1)

@@ -1,6 +1,7 @@
 """Claims on jobs: who may run which, fenced, in order by key, and fair to every organization (see store/lanes.py).
 
-Order. Of a key a claim takes the first live job and the run that follows it, if none of the key's is running.
+Order. Of a key a claim takes the first live job and the run that follows it, if none of the key's is running. That one
+runs is seen by the last of its run, which ends last: it is marked (last_of_run), and comes first of its key (key_rank).
 Fence. Every claim raises `lease`; whoever acts on a claimed job names the lease it holds, and changes nothing if the
 job was taken over. How claimed jobs end is in store/endings.py.
 Written down. Each claim leaves a row in job_claims, which says what it took for whom: by these the jobs of workers that
@@ -26,6 +27,7 @@ from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
 from hookline.store.lanes import (
     ALL_LANES,
     BLOCKED,
+    HOME,
     LANE_LOCKS,
     OTHER_LANES,
     PAUSED,
@@ -80,7 +82,8 @@ class Claimed(msgspec.Struct, frozen=True):
     busy: bool
 
 
-# One key's first live jobs in order, what runs before what waits. ready: this and all before it may run now.
+# One key's first live jobs in order; before them the last of the run that is claimed, if one is, so that none is ready
+# then. ready: this and all before it may run now.
 _RUN = f"""
     SELECT n.*, row_number() OVER sequence AS depth,
            bool_and(n.status = 'PENDING' AND n.run_at <= now() AND NOT n.paused) OVER sequence AS ready
@@ -114,7 +117,8 @@ _CLAIMED_TIMES = ("run_at", "created_at", "updated_at")
 # Of what is seen: what is paused is put aside. Keyless jobs are picked, and of every key the run that is ready. Where
 # none is, because the first one waits for its time or has been running for long, what was seen of the key is put aside
 # too, with that first one locked: so whatever ends it waits for us and then finds its follower. Picked are whole
-# beginnings of runs, the first of every organization before the second of any, and of more firsts than fit any.
+# beginnings of runs, the first of every organization before the second of any, and of more firsts than fit any; all,
+# where all fit. number: of the key, in this claim. place as text: the driver reads it faster than a tid.
 _CLAIM = f"""
 WITH RECURSIVE {SEEN},
 looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
@@ -167,8 +171,7 @@ claimed AS (
     UPDATE integration_jobs j
     SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $7, updated_at = now(),
         last_of_run = j.ctid IN (SELECT ctid FROM last),
-        lane = CASE WHEN j.lane >= 0 THEN j.lane
-                    ELSE job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)) END
+        lane = CASE WHEN j.lane >= 0 THEN j.lane ELSE {HOME} END
     WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM picked)) AND j.status = 'PENDING'
     RETURNING {", ".join("j." + name for name in _CLAIMED_COLUMNS)},
               {", ".join(f"date_part('epoch', j.{name}) AS {name}" for name in _CLAIMED_TIMES)},
@@ -178,7 +181,7 @@ written_down AS (
     INSERT INTO job_claims (id, worker_id, organizations, jobs)
     SELECT $9, $7, array_agg(organization_id), array_agg(id) FROM claimed HAVING count(*) > 0
 ),
-over AS (DELETE FROM job_claims WHERE id = ANY ($10::uuid[]))
+forgotten AS (DELETE FROM job_claims WHERE id = ANY ($10::uuid[]))
 SELECT c.*, (SELECT count(*) FROM picked) AS picked,
        (SELECT count(*) FROM blocked) + (SELECT count(*) FROM paused) AS put_aside
 FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
@@ -192,12 +195,12 @@ async def claim(
     limit: int,
     keys: int | None = None,
     lanes: Lanes | None = None,
-    over: Sequence[UUID] = (),
+    ended: Sequence[UUID] = (),
 ) -> Claimed:
     """Claim up to `limit` due jobs, of up to `keys` keys, but no webhooks. Needs a transaction; never commits.
 
-    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. over: ids
-    of claims of which nothing is left; they are forgotten if this one gets anything.
+    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. ended:
+    claims of which nothing is left; if this one gets anything, they are forgotten.
     """
     lanes = lanes or Lanes(OTHER_LANES)
     keys = limit if keys is None else keys
@@ -208,12 +211,12 @@ async def claim(
         # Where all that came last had keys, each stands for its run: as many as give the keys suffice.
         share = share_of(min(limit, 2 * keys) if lanes.keyed else limit, locked)
         hold = Hold(new_id(), worker_id)
-        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, over)
+        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, ended)
         if records[0][0] is not None:
             runs = _runs(records, hold)
             if len(records) < records[0]["picked"]:
                 runs = await _let_go_of_keys(connection, runs, hold)
-            hold.jobs = sum([len(run.jobs) for run in runs])
+            hold.in_hand = sum([len(run.jobs) for run in runs])
             lanes.keyed = all(run.jobs[0].ordering_key is not None for run in runs)
             return Claimed(runs, busy=True)
         if not records[0]["put_aside"]:
@@ -239,7 +242,7 @@ async def _let_go_of_keys(connection: Connection, runs: Sequence[Run], hold: Hol
 
 
 def _runs(records: Sequence[Any], hold: Hold) -> list[Run]:
-    """Make runs of claimed rows, in the order in which the claim picked them."""
+    """Make runs of claimed rows, in the order of their pages; of each run by seq."""
     runs: list[Run] = []
     of_key: dict[tuple[str, str], Run] = {}
     times = _Times()
@@ -409,11 +412,13 @@ FROM integration_jobs WHERE id = $2 AND organization_id = $3
 _CLAIM_ONE = f"""
 UPDATE integration_jobs j
 SET status = 'PROCESSING', lease = j.lease + 1, worker_id = $2, updated_at = now(), last_of_run = true,
-    lane = job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))
+    lane = {HOME}
 WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING' AND NOT {is_paused("j")} AND NOT {_KEPT_BACK}
 RETURNING {COLUMNS}
 """  # noqa: S608
 
+# Under the job's own id, by which whoever ends it forgets it. One that was lost may be written down still: it is then
+# the new worker's, and the former one's `forget` leaves it alone.
 _WRITE_DOWN = """
 INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, ARRAY[$3::text], ARRAY[$1::uuid])
 ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
@@ -423,7 +428,7 @@ ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
 async def claim_one(connection: Connection, organization_id: str, job_id: UUID, worker_id: UUID) -> Job | None:
     """Claim one job by id; None if it is not pending or is paused, or an earlier job of its key is still live.
 
-    The claim has the job's id. Needs a transaction.
+    Needs a transaction. The claim has the job's id, to be forgotten by.
     """
     await connection.execute(_LOCK_LANE, LANE_LOCKS, job_id, organization_id)
     record = await connection.fetchrow(_CLAIM_ONE, job_id, worker_id, organization_id)

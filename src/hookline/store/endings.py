@@ -1,6 +1,7 @@
 """How claimed jobs end: done, failed, returned to the queue, rescued; and who may follow then.
 
-Every statement names the lease that the claim raised, and changes nothing once the job was taken over.
+Every statement names the lease that the claim raised (of workers that are gone: the worker), and changes nothing once
+the job was taken over.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,18 +12,21 @@ from uuid import UUID
 import msgspec
 
 from hookline.domain.job import IntegrationJobStatus, Verdict
-from hookline.store.arrays import columns
+from hookline.store.arrays import columns, joined
 from hookline.store.jobs import ClaimedJob, Job
 from hookline.store.lanes import BLOCKED, of_key
 from hookline.store.pool import Connection
 
 
 class Hold(msgspec.Struct):
-    """What one claim took, under which of a worker's ids; and how many of these jobs its worker has in hand still."""
+    """A claim as it is written down in job_claims: its id, and the worker's at that time.
+
+    in_hand: how many of its jobs the worker has not ended yet.
+    """
 
     id: UUID
     worker_id: UUID
-    jobs: int = 0
+    in_hand: int = 0
 
 
 class Claim(Job, frozen=True, kw_only=True):
@@ -31,6 +35,7 @@ class Claim(Job, frozen=True, kw_only=True):
     unrecorded: those before it in the run that have ended, but whose end is not committed yet: whoever ends this job
     records them first, so that no crash can leave a later one done and an earlier one to be run again.
     place: where the claim left its row, as "(block,offset)"; hardly anybody moves it before the job ends.
+    hold: the claim that it came with.
     """
 
     unrecorded: "list[Claim]"
@@ -63,12 +68,15 @@ async def finish(connection: Connection, claims: Sequence[ClaimedJob]) -> set[UU
 
 
 # A row is at its place for as long as nobody rewrites it. Another that came there has another seq; and the same one,
-# when it came back and was claimed again, another lease.
+# when it came back and was claimed again, another lease. IS TRUE: looked up in the list, which a join would read again
+# and again.
 _END_IN_PLACE = f"""
 {_END_JOBS}
-WHERE j.ctid = ANY (string_to_array($1, ';')::tid[]) AND j.status = 'PROCESSING'
+WHERE j.ctid = ANY (string_to_array($2, $1)::tid[])
+  AND j.status = 'PROCESSING'
   AND ((j.seq, j.lease) IN (
-      SELECT * FROM unnest(string_to_array($2, ';')::bigint[], string_to_array($3, ';')::bigint[]))) IS TRUE
+      SELECT * FROM unnest(string_to_array($3, $1)::bigint[], string_to_array($4, $1)::bigint[])
+  )) IS TRUE
 """  # noqa: S608 - constants only, here and below
 
 
@@ -77,8 +85,8 @@ async def record_ends(connection: Connection, ended: Sequence[Claim]) -> None:
 
     They are looked for where they were claimed, which costs less than by their names; and by name if any is not there.
     """
-    places, seqs = ";".join([job.place for job in ended]), ";".join([str(job.seq) for job in ended])
-    tag = await connection.execute(_END_IN_PLACE, places, seqs, ";".join([str(job.lease) for job in ended]))
+    fences = joined([job.place for job in ended], [str(job.seq) for job in ended], [str(job.lease) for job in ended])
+    tag = await connection.execute(_END_IN_PLACE, *fences)
     if tag != f"UPDATE {len(ended)}":
         await connection.execute(_END, *columns(ended, _CLAIMED))
     await let_follow(connection, ended)
@@ -169,9 +177,9 @@ async def release(connection: Connection, claims: Sequence[ClaimedJob], *, behin
     await connection.execute(_RELEASE, *columns(claims, _CLAIMED), behind)
 
 
-# In statements of their own: what is claimed by nobody that is gone, nearly always nothing, must cost nothing.
+# Two statements: nearly always nobody is gone, and then the jobs are not asked for at all.
 _GIVE_UP = "DELETE FROM job_claims WHERE worker_id = $1 RETURNING worker_id, organizations, jobs"
-# A claim that was under way when its worker was given up is found once it is committed.
+# In each round anew: a claim that was under way when its worker was given up is found once it is committed.
 _GIVE_UP_DEAD = """
 DELETE FROM job_claims c
 WHERE NOT EXISTS (SELECT FROM job_workers w WHERE w.id = c.worker_id AND w.heartbeat_at >= now() - $1::interval)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from hookline.store.lanes import ALL_LANES, FAILED, waits_in
+from hookline.store.lanes import ALL_LANES, FAILED_LANE, waits_in
 from hookline.store.pool import Connection
 
 MOST_COUNTED = 10_000
@@ -54,13 +54,15 @@ class Workers(msgspec.Struct, frozen=True):
     silent: int
 
 
+# A claim stays written down for a while after the last of its jobs has ended: so the jobs themselves are asked.
 _WORKERS = """
 SELECT count(*) FILTER (WHERE w.heartbeat_at > now() - $1::interval) AS living,
-       count(*) FILTER (WHERE w.heartbeat_at <= now() - $1::interval
-           AND EXISTS (
-               SELECT FROM job_claims c CROSS JOIN LATERAL unnest(c.organizations, c.jobs) AS held(organization_id, id)
-               JOIN integration_jobs j ON j.organization_id = held.organization_id AND j.id = held.id
-               WHERE c.worker_id = w.id AND j.worker_id = w.id)) AS silent
+       count(*) FILTER (WHERE w.heartbeat_at <= now() - $1::interval AND EXISTS (
+           SELECT FROM job_claims c
+           CROSS JOIN LATERAL unnest(c.organizations, c.jobs) AS held(organization_id, id)
+           JOIN integration_jobs j ON j.organization_id = held.organization_id AND j.id = held.id
+           WHERE c.worker_id = w.id AND j.worker_id = w.id
+       )) AS silent
 FROM job_workers w
 """
 
@@ -88,7 +90,7 @@ async def unowned(connection: Connection) -> tuple[int, datetime | None]:
 _FAILED_JOBS = f"""
 SELECT count(*) FROM (
     SELECT FROM integration_jobs
-    WHERE status = 'FAILED' AND queue_lane = {FAILED} AND updated_at > now() - $1::interval LIMIT $2
+    WHERE queue_lane = {FAILED_LANE} AND updated_at > now() - $1::interval LIMIT $2
 ) AS failed
 """  # noqa: S608
 _FAILED_EVENTS = """

@@ -12,7 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.arrays import columns
-from hookline.store.lanes import FAILED
+from hookline.store.lanes import FAILED_LANE, HOME
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -143,7 +143,7 @@ WITH free AS MATERIALIZED (
 )
 UPDATE integration_jobs j
 SET status = 'PENDING', run_at = now(), attempts = CASE WHEN j.status = 'FAILED' THEN 0 ELSE j.attempts END,
-    lane = job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text)), updated_at = now()
+    lane = {HOME}, updated_at = now()
 FROM free WHERE j.organization_id = $1 AND j.id = free.id
 RETURNING {_OF_J}
 """  # noqa: S608
@@ -156,8 +156,8 @@ async def retry(
     return [job_from(record) for record in await connection.fetch(_RETRY, organization_id, job_ids, statuses)]
 
 
-# The fence moves on: whoever is running the job can end it no more. By the last of a run it is seen that a key's job
-# runs (store/claims.py): where that is cancelled, the one before it is the last.
+# The fence moves on: whoever is running the job can end it no more. Where it is the last of a run, by which it is seen
+# that one of its key runs (store/claims.py), the one before it becomes the last.
 _CANCEL = f"""
 WITH free AS MATERIALIZED (
     SELECT id, status = 'PROCESSING' AND last_of_run AS is_last FROM integration_jobs
@@ -180,9 +180,10 @@ async def cancel(
 ) -> list[Job]:
     """End jobs that wait or run as FAILED; gives those that were in `statuses`, as they are now."""
     records = await connection.fetch(_CANCEL, organization_id, job_ids, statuses, reason)
-    last = [(one["ordering_key"], one["seq"]) for one in records if one["is_last"] and one["ordering_key"] is not None]
+    last = [record for record in records if record["is_last"] and record["ordering_key"] is not None]
     if last:
-        await connection.execute(_SHORTEN_RUNS, organization_id, [key for key, _ in last], [seq for _, seq in last])
+        keys, seqs = [record["ordering_key"] for record in last], [record["seq"] for record in last]
+        await connection.execute(_SHORTEN_RUNS, organization_id, keys, seqs)
     return [job_from(record) for record in records]
 
 
@@ -248,7 +249,7 @@ LISTED = Listed(
         "until": "created_at < {}",
     },
     indexed=frozenset({IntegrationJobStatus.FAILED}),
-    implied={IntegrationJobStatus.FAILED: f"queue_lane = {FAILED}"},
+    implied={IntegrationJobStatus.FAILED: f"queue_lane = {FAILED_LANE}"},
 )
 
 

@@ -6,6 +6,7 @@ Order. A claim locks lanes for its transaction (advisory locks) before it looks,
 sees every claim made before; two claims never look at one lane at the same moment.
 Fairness. What is seen of a lane is a few jobs of each organization, found by stepping from one to the next: the index
 is never read through what one organization has waiting.
+Running. What runs stays in its lane's index until it ends, and is stepped over.
 Put aside. A job that cannot run leaves its lane when a claim meets it: behind an earlier job of its key that is held up
 (BLOCKED), or because its owner is paused (PAUSED). What ends lets the next one of its key back in (store/endings.py).
 Low-water marks. Entries of ended jobs stay at the beginning of a lane until a vacuum may remove them, for as long as
@@ -27,9 +28,11 @@ OTHER_LANES = range(64, 128)
 ALL_LANES = range(128)
 BLOCKED = -2
 PAUSED = -3
-# Not lanes of `lane`, but of `queue_lane`: where a job is once it has ended (migration 0012).
-DONE = -4
-FAILED = -5
+# In the column queue_lane only: where a job is once it has ended.
+DONE_LANE = -4
+FAILED_LANE = -5
+# The lane of a row `j` that has not been put aside.
+HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"
 LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second is the lane
 
 # A place in a lane: a slice, in it an organization's hash, of that a job's seq.
@@ -59,8 +62,12 @@ class Locked(msgspec.Struct, frozen=True):
 
 
 def waits_in(alias: str, lane: str | int) -> str:
-    """Say that a row waits in a lane, by the claim's index: what runs is in it as well, what has ended is not."""
-    return f"{alias}.queue_lane = {lane} AND {alias}.queue_lane > {DONE} AND {alias}.status = 'PENDING'"
+    """Say that a row waits in a lane, for the claim's index.
+
+    `> DONE_LANE` is that index's own condition, which the planner does not conclude from a lane that is a column; the
+    status, because what runs is in the index as well.
+    """
+    return f"{alias}.queue_lane = {lane} AND {alias}.queue_lane > {DONE_LANE} AND {alias}.status = 'PENDING'"
 
 
 # A claim locks few lanes, and leaves others to whoever comes next: of each it reads one organization after another, so
@@ -236,7 +243,10 @@ seen AS MATERIALIZED (
 
 
 def share_of(limit: int, locked: Locked) -> int:
-    """How many of `limit` jobs are to come from each locked lane."""
+    """How many of `limit` jobs are to come from each locked lane, one at least.
+
+    Rounded down: what is seen fits the limit then, and the claim need not choose.
+    """
     return max(1, limit // max(1, len(locked.lanes)))
 
 

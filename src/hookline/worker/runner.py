@@ -100,7 +100,7 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
         self._spare = False
-        self._over: list[UUID] = []  # claims of which nothing is left, until the next one has them forgotten
+        self._ended_claims: list[UUID] = []  # until the next claim has them forgotten
         self._stopping = False
         self._turn_ends = 0.0
         self._progress = asyncio.Event()
@@ -121,13 +121,13 @@ class Runner:
         if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
             keys = min(keys, limit // FAST_RUN)
         keys = max(1, min(keys, limit))
-        over = list(self._over)
+        ended = list(self._ended_claims)
         async with self._pool.acquire() as connection, connection.transaction():
             claimed = await claims.claim(
-                connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, over=over
+                connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, ended=ended
             )
         if claimed.runs:
-            del self._over[: len(over)]
+            del self._ended_claims[: len(ended)]
         for run in claimed.runs:
             self.in_hand += len(run.jobs)
             self._waiting.add(run)
@@ -264,9 +264,9 @@ class Runner:
     def _count_ended(self, jobs: Sequence[Claim]) -> None:
         self.in_hand -= len(jobs)
         for job in jobs:
-            job.hold.jobs -= 1
-            if not job.hold.jobs:
-                self._over.append(job.hold.id)
+            job.hold.in_hand -= 1
+            if not job.hold.in_hand:
+                self._ended_claims.append(job.hold.id)
         self._pace.count(len(jobs))
         self._progress.set()
         if any(job.ordering_key is not None for job in jobs):

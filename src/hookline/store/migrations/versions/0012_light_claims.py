@@ -1,8 +1,12 @@
 """Claims that touch no index: what a claim changes is in none, so it writes a row version beside the old one.
 
-`queue_lane` is a live job's lane, and one of two others once it has ended. `key_rank` is the place of a live job among
-those of its key: 0 for the last one of a run that is claimed, 1 for all others. Both follow from other columns and stay
-as they are at a claim, but for that last one. Who has claimed what is written down in job_claims, a row a claim.
+`queue_lane` is a live job's lane, and one of two others once it has ended. `key_rank` is 0 for the last job of a run
+that is claimed, 1 for every other live job of a key; `last_of_run` says nothing of a job that does not run. Both follow
+from other columns and stay as they are at a claim, but for that last one. Who has claimed what is written down in
+job_claims, a row a claim.
+
+Workers have to be stopped: those from before claim by what is dropped here, and write nothing down. The table is
+written anew.
 """
 
 from alembic import op
@@ -24,9 +28,8 @@ JOBS = [
             CASE status WHEN 'DONE' THEN -4 WHEN 'FAILED' THEN -5 ELSE lane END::smallint) STORED,
         ADD COLUMN last_of_run boolean NOT NULL DEFAULT false,
         ADD COLUMN key_rank smallint GENERATED ALWAYS AS (
-            CASE WHEN ordering_key IS NULL OR NOT holds_key THEN NULL
-                 WHEN status = 'PENDING' THEN 1
-                 WHEN status = 'PROCESSING' THEN CASE WHEN last_of_run THEN 0 ELSE 1 END END::smallint) STORED,
+            CASE WHEN ordering_key IS NOT NULL AND holds_key AND status IN ('PENDING', 'PROCESSING')
+                 THEN CASE WHEN status = 'PROCESSING' AND last_of_run THEN 0 ELSE 1 END END::smallint) STORED,
         SET (fillfactor = 80)
     """,
     "CREATE INDEX integration_jobs_claim ON integration_jobs"
@@ -37,9 +40,10 @@ JOBS = [
     "DROP FUNCTION job_rank",
 ]
 
-# By organization and id, place by place in the two arrays. Not compressed: it is gone again in a moment.
 CLAIMS = [
+    # Of what runs each may be the last of its run, for all that is known.
     "UPDATE integration_jobs SET last_of_run = true WHERE status = 'PROCESSING'",
+    # By organization and id, place by place in the two arrays. Not compressed: it is gone again in a moment.
     """
     CREATE TABLE job_claims (
         id uuid PRIMARY KEY,
@@ -58,7 +62,8 @@ CLAIMS = [
 ]
 
 # The first as it was, by the new columns. The second: where the last one of a run is cancelled (p_seqs), the one before
-# it is the last. A row that somebody has locked is being ended, and those before it with it.
+# it is the last. Not to be waited for: who ends a run's jobs has locked the first of them and wants the last. One that
+# notes its progress at this moment stays without a mark, and only an earlier one that comes back could run beside it.
 FUNCTIONS = [
     """
 CREATE OR REPLACE FUNCTION let_jobs_follow(p_organization text, p_keys text[]) RETURNS void
@@ -101,7 +106,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT n.id FROM integration_jobs n
         WHERE job_key(n.organization_id, n.ordering_key) = job_key(p_organization, k.key)
-          AND n.key_rank = 1 AND n.key_rank IS NOT NULL AND n.seq < k.seq AND n.status = 'PROCESSING'
+          AND n.key_rank = 1 AND n.seq < k.seq AND n.status = 'PROCESSING'
           AND n.organization_id = p_organization AND n.ordering_key = k.key
         ORDER BY n.seq DESC LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS before
