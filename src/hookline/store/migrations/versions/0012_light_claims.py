@@ -30,7 +30,7 @@ JOBS = [
         ADD COLUMN key_rank smallint GENERATED ALWAYS AS (
             CASE WHEN ordering_key IS NOT NULL AND holds_key AND status IN ('PENDING', 'PROCESSING')
                  THEN CASE WHEN status = 'PROCESSING' AND last_of_run THEN 0 ELSE 1 END END::smallint) STORED,
-        SET (fillfactor = 80)
+        SET (fillfactor = 50)
     """,
     "CREATE INDEX integration_jobs_claim ON integration_jobs"
     " (queue_lane, job_slice(run_at), job_tenant(organization_id), seq) WHERE queue_lane > -4",
