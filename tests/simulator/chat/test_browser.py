@@ -118,6 +118,7 @@ async def test_tapping(browser: Browser) -> None:
     content = {"type": "button", "body": {"text": "How?"}, "action": {"buttons": [button]}}
     first = await send(stage, "interactive", content)
     await browser.page.get_by_role("button", name="By post").click()
+    await expect(browser.bubble("own", "By post")).to_be_visible()
     row = {"id": "muc", "title": "Munich", "description": "Marienplatz"}
     action = {"button": "Shops", "sections": [{"rows": [row]}]}
     second = await send(stage, "interactive", {"type": "list", "body": {"text": "Where?"}, "action": action})
