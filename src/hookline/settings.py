@@ -127,7 +127,12 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         200, gt=0, le=5000, description="jobs, other than webhooks, that one worker process runs side by side"
     )
-    worker_slots: int = Field(2, gt=0, le=32, description="batches that one worker process has in hand at a time")
+    worker_slots: int = Field(
+        2,
+        gt=0,
+        le=32,
+        description="batches of webhooks, and as many claims of other jobs, that a worker makes at a time",
+    )
     notify: bool = Field(
         True, description="wake idle workers by NOTIFY; false behind a pooler in transaction mode: they only poll then"
     )

@@ -176,6 +176,35 @@ async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: p
     assert looks > 1
 
 
+async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, database_url: str) -> None:
+    """It begins near the present, and comes to what has been waiting lane by lane; before that it has not swept."""
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await holder.execute("SELECT 1 FROM integration_jobs")
+        await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
+        await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+        await queue.add(1, delay=-HOUR)
+        seen = Lanes(OTHER_LANES, at_once=1)
+        assert await blocks_of_a_look(queue, seen._marks) < 500
+        found = []
+        while not seen.swept:
+            async with queue.pool.acquire() as connection, connection.transaction():
+                found += (await seen.lock(connection)).lanes
+    finally:
+        await holder.close()
+    assert set(found) == {await queue.pool.fetchval("SELECT lane FROM integration_jobs WHERE status = 'PENDING'")}
+
+
+async def test_a_new_claimant_finds_what_is_due_now(queue: Queue) -> None:
+    """What is due since a moment ago is in its first look, whichever lane it is in."""
+    await queue.add(300, delay=timedelta(0))
+    seen = Lanes(OTHER_LANES, at_once=1)
+    async with queue.pool.acquire() as connection, connection.transaction():
+        assert len((await seen.lock(connection)).lanes) == lanes.FEW_LANES
+    assert not seen.swept
+
+
 async def test_lanes_take_turns(queue: Queue) -> None:
     """However much is due, no lane is passed over for long: a claimant comes to each before it returns to any."""
     await queue.add(1000)

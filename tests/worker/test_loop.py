@@ -25,6 +25,7 @@ from hookline.bootstrap import WorkerContext
 from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.providers import PROVIDERS
 from hookline.services.jobs import IntegrationJobs
+from hookline.services.wakeup import Work
 from hookline.store import claims
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
@@ -95,6 +96,59 @@ async def test_drain_does_everything_that_is_due(desk: Desk, context: WorkerCont
     assert {(await row(desk.pool, job))["status"] for job in due} == {"DONE"}
     assert await desk.rows("SELECT * FROM job_workers WHERE name <> 'jobs'") == []
     assert await desk.rows("SELECT * FROM job_claims") == []
+
+
+async def test_who_helps_rests_while_the_worker_may_not_claim(context: WorkerContext) -> None:
+    """A worker that has lost its lease in the middle of a backlog does not turn in circles."""
+
+    class Full:
+        everywhere = True
+        looks = 0
+
+        @property
+        def full(self) -> bool:
+            self.looks += 1
+            assert self.looks < 100
+            return True
+
+        async def look(self) -> int:
+            raise AssertionError("it may not claim")
+
+    worker = Worker(context)
+    backlog = worker._backlogs[Work.WEBHOOKS]
+    backlog.set()
+    helping = asyncio.create_task(worker._help(Work.WEBHOOKS, Full()))  # type: ignore[arg-type]
+    await asyncio.sleep(0.01)
+    assert not backlog.is_set()
+    worker.stop()
+    await helping
+
+
+@pytest.mark.parametrize("how", ["drain", "run"])
+async def test_what_has_long_been_waiting_is_found_at_once(
+    desk: Desk, context: WorkerContext, jobs: IntegrationJobs, how: str
+) -> None:
+    """A worker that starts finds what came while none ran, in whichever lane it waits."""
+    await desk.connect()
+    for number in range(5):
+        await desk.post(bodies.messages(bodies.text_message(f"wamid.{number}")))
+    for number in range(5):
+        await add(jobs, number)
+    await desk.pool.execute("UPDATE integration_jobs SET run_at = run_at - interval '1 day'")
+
+    async def handle(job: Job) -> None:
+        pass
+
+    worker = Worker(context, {"TEST": handle})
+    if how == "drain":
+        assert await worker.drain() == 10
+    else:
+        async with working(worker):
+            await until(
+                lambda: desk.rows("SELECT 1 WHERE NOT EXISTS (SELECT FROM integration_jobs WHERE status <> 'DONE')"),
+                "all is done",
+                seconds=3,
+            )
 
 
 async def test_a_running_worker_picks_up_what_comes(desk: Desk, context: WorkerContext) -> None:

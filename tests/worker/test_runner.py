@@ -26,7 +26,7 @@ from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker, loop, runner
 from hookline.worker.handlers import Handler
-from hookline.worker.runner import _Claimed
+from hookline.worker.runner import _Waiting
 
 ContextWith = Callable[..., WorkerContext]
 
@@ -279,6 +279,39 @@ async def test_claims_grow_while_all_that_they_bring_is_run_at_once(
     assert len(limits) < 50, "ten at a time, they would be two hundred"
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_claims_go_side_by_side_where_they_are_the_bottleneck(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    """As many at a time as there are slots, and together they take on no more than there is room for."""
+    monkeypatch.setattr(runner, "MOST_IN_HAND", 300)
+    claim, under_way, taken, done = claims.claim, [], 0, 0
+    most_claims = most_jobs = 0
+
+    async def watched(*arguments: Any, limit: int, **options: Any) -> Claimed:
+        nonlocal taken, most_claims, most_jobs
+        under_way.append(limit)
+        most_claims = max(most_claims, len(under_way))
+        most_jobs = max(most_jobs, sum(under_way) + taken - done)
+        claimed = await claim(*arguments, limit=limit, **options)
+        under_way.remove(limit)
+        taken += sum(len(run.jobs) for run in claimed.runs)
+        return claimed
+
+    async def handle(_: Job) -> None:
+        nonlocal done
+        done += 1
+
+    monkeypatch.setattr(claims, "claim", watched)
+    await queue.add(5000)
+    async with working(Worker(context_with(worker_slots=slots, worker_batch=100), {"TEST": handle})):
+        await until(all_done(queue, 5000), "all is done")
+    assert done == 5000
+    assert most_claims == slots
+    assert most_jobs <= 300
+    assert await queue.pool.fetchval("SELECT count(*) FROM job_claims") == 0
+
+
 async def test_a_job_without_a_handler_waits_for_a_worker_that_has_one(
     context_with: ContextWith, queue: Queue, pool: asyncpg.Pool
 ) -> None:
@@ -388,7 +421,7 @@ async def test_an_organization_s_only_job_goes_before_what_another_has_more_of(q
     noisy = (await queue.claim(20)).runs
     await queue.add(1, organization="quiet")
     quiet = (await queue.claim(20)).runs
-    ahead = _Claimed()
+    ahead = _Waiting()
     for run in (*noisy, *quiet):
         ahead.add(run)
     assert len(ahead) == 21

@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -41,7 +40,7 @@ class Worker:
         self._handlers = default_handlers(context) | (handlers or {})
         self._presence = Presence(context.pool, f"{socket.gethostname()}:{os.getpid()}")
         self._stopping = asyncio.Event()
-        self._backlog = asyncio.Event()
+        self._backlogs = {work: asyncio.Event() for work in Work}
         self._watches = {work: Watch() for work in Work}
         self._soon: asyncio.TimerHandle | None = None
         self._noted: dict[UUID, float] = {}
@@ -54,9 +53,9 @@ class Worker:
     def stop(self) -> None:
         """Claim no more; `run` returns when what is in hand is finished."""
         self._stopping.set()
-        self._backlog.set()
-        for watch in self._watches.values():
-            watch.ring()
+        for work in Work:
+            self._backlogs[work].set()
+            self._watches[work].ring()
 
     async def run(self) -> None:
         """Work until `stop`."""
@@ -66,8 +65,10 @@ class Worker:
             await stack.enter_async_context(self._presence)
             if settings.notify:
                 await stack.enter_async_context(Listener(self._pool, lambda work: self._watches[work].ring()))
-            runner = self._runner()
-            lookers = [self._jobs(runner), self._webhooks(), *(self._help() for _ in range(settings.worker_slots - 1))]
+            runner, lanes = self._runner(), Lanes(WEBHOOK_LANES, at_once=1)
+            lookers = [self._jobs(runner), self._webhooks(self._batches(lanes))]
+            for _ in range(settings.worker_slots - 1):
+                lookers += [self._help(Work.JOBS, runner), self._help(Work.WEBHOOKS, self._batches(lanes))]
             tasks = [asyncio.create_task(looker) for looker in lookers]
             tasks.append(asyncio.create_task(self._keep_up(), name="upkeep"))
             log.info("worker started", worker_id=str(self._presence.id))
@@ -106,13 +107,13 @@ class Worker:
         """Run everything that is due now, then return how many jobs that was. For tests and one-off commands."""
         done = 0
         async with self._presence:
-            runner, batches = self._runner(), self._batches()
+            runner, batches = self._runner(), self._batches(Lanes(WEBHOOK_LANES, at_once=1))
             idle = False
             while not idle and not self._broken:
                 idle = not runner.in_hand  # before the look: what ends during it may have made more due
                 ran = await batches.look() + await runner.look()
                 done += ran
-                idle = idle and not ran
+                idle = idle and not ran and runner.everywhere and batches.everywhere
                 if runner.in_hand:
                     await runner.progress(SHORTEST_WAIT_SECONDS)
             await runner.stop(STOP_SECONDS)
@@ -134,10 +135,15 @@ class Worker:
             broken=self._break,
         )
 
-    def _batches(self) -> Batches:
-        lanes = Lanes(WEBHOOK_LANES)
-        process = partial(process_due, self._pool, self._context.providers, self._context.policy, noted=self._noted)
-        return Batches(lambda limit: process(limit=limit, lanes=lanes), largest=self._context.settings.worker_batch)
+    def _batches(self, lanes: Lanes) -> Batches:
+        context = self._context
+
+        def process(limit: int, lanes: Lanes) -> Awaitable[int]:
+            return process_due(
+                self._pool, context.providers, context.policy, limit=limit, lanes=lanes, noted=self._noted
+            )
+
+        return Batches(process, lanes, largest=context.settings.worker_batch)
 
     def _look_soon(self) -> None:
         if self._soon is None:
@@ -155,33 +161,39 @@ class Worker:
         """Run jobs of all other types, until the stop."""
         watch = self._watches[Work.JOBS]
         while not self._stopping.is_set():
-            if await self._look(runner.look):
+            found = await self._look(runner.look)
+            if runner.full:
+                self._backlogs[Work.JOBS].set()
+            if found:
                 watch.reset()
             elif runner.busy and runner.in_hand:  # what is due may be waiting for that
                 await runner.progress(SHORTEST_WAIT_SECONDS)
-            else:
+            elif self._may_rest(runner):
                 await watch.wait()
 
-    async def _webhooks(self) -> None:
-        """Process webhooks, until the stop. Where batches come back full, the others help."""
-        batches, watch = self._batches(), self._watches[Work.WEBHOOKS]
+    async def _webhooks(self, batches: Batches) -> None:
+        """Process webhooks, until the stop."""
+        watch = self._watches[Work.WEBHOOKS]
         while not self._stopping.is_set():
             found = await self._look(batches.look)
             if batches.full:
-                self._backlog.set()
+                self._backlogs[Work.WEBHOOKS].set()
             if found:  # and what came meanwhile goes with the next batch
                 watch.reset()
-            else:
+            elif self._may_rest(batches):
                 await watch.wait()
 
-    async def _help(self) -> None:
-        """Process webhooks as well while there is a backlog."""
-        batches = self._batches()
+    async def _help(self, work: Work, looker: Runner | Batches) -> None:
+        """Look as well while looks come back full, until the stop."""
+        backlog = self._backlogs[work]
         while not self._stopping.is_set():
-            await self._backlog.wait()
-            await self._look(batches.look)
-            if not batches.full:
-                self._backlog.clear()
+            await backlog.wait()
+            if not await self._look(looker.look) or not looker.full:
+                backlog.clear()
+
+    def _may_rest(self, looker: Runner | Batches) -> bool:
+        """Whether nothing is to be done where nothing was found: not while parts are yet to be looked at."""
+        return looker.everywhere or not self._presence.may_claim
 
     async def _look(self, look: Callable[[], Awaitable[int]]) -> int:
         """Look for work and do it; waits for the database if that is away."""

@@ -18,7 +18,7 @@ from hookline.domain.job import ENDED, IntegrationJobStatus
 from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.store import claims
-from hookline.store.claims import Claim, Run
+from hookline.store.claims import Claim, Claimed, Run
 from hookline.store.lanes import OTHER_LANES, Lanes
 from hookline.worker.handlers import Handler
 from hookline.worker.recorder import PAUSE_SECONDS, UNENDED, Recorder
@@ -39,7 +39,7 @@ _RATE_SECONDS = 0.25
 log = structlog.get_logger(__name__)
 
 
-class _Claimed:
+class _Waiting:
     """Runs that have not begun. An organization's only one goes before those of which another has several."""
 
     def __init__(self) -> None:
@@ -71,8 +71,9 @@ class _Claimed:
 class Runner:
     """One process's runner of jobs.
 
-    busy: the last look met work that it could not take. follows: called when a job has ended that others may have
-    waited for. broken: called with what is a mistake of ours.
+    busy: the last look met work that it could not take. full: it came back full, and nothing else was left to be run:
+    another one beside it would help. follows: called when a job has ended that others may have waited for. broken:
+    called with what is a mistake of ours.
     """
 
     def __init__(
@@ -95,10 +96,11 @@ class Runner:
         self._batch = batch
         self._follows = follows
         self._broken = broken
-        self._lanes = Lanes(OTHER_LANES)
-        self._waiting = _Claimed()
+        self._lanes = Lanes(OTHER_LANES, at_once=1)
+        self._waiting = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
+        self._asked = 0  # by looks that are under way
         self._spare = False
         self._ended_claims: list[UUID] = []  # until the next claim has them forgotten
         self._stopping = False
@@ -109,7 +111,12 @@ class Runner:
         self._taken = 0  # at the last look
         self._taken_at = self._ran_out_at = 0.0
         self.in_hand = 0
-        self.busy = False
+        self.busy = self.full = False
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it has looked everywhere by now: until then, that nothing was found says little."""
+        return self._lanes.swept
 
     async def look(self) -> int:
         """Claim what can be taken on, and begin it; how many jobs that was."""
@@ -117,17 +124,12 @@ class Runner:
         if not room:
             return 0
         limit = min(room, self._batch)
-        keys = self._concurrency - self._active - len(self._waiting)
-        if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
-            keys = min(keys, limit // FAST_RUN)
-        keys = max(1, min(keys, limit))
-        ended = list(self._ended_claims)
-        async with self._pool.acquire() as connection, connection.transaction():
-            claimed = await claims.claim(
-                connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, ended=ended
-            )
-        if claimed.runs:
-            del self._ended_claims[: len(ended)]
+        self._asked += limit
+        try:
+            claimed = await self._claim(limit, room)
+        finally:
+            self._asked -= limit
+        ran_out = self._ran_out()
         for run in claimed.runs:
             self.in_hand += len(run.jobs)
             self._waiting.add(run)
@@ -135,7 +137,25 @@ class Runner:
         self._begin()
         self._taken = sum(len(run.jobs) for run in claimed.runs)
         self._taken_at = time.monotonic()
+        self.full = self._taken * 2 >= limit and ran_out
         return self._taken
+
+    async def _claim(self, limit: int, room: int) -> Claimed:
+        keys = self._concurrency - self._active - len(self._waiting)
+        if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
+            keys = min(keys, limit // FAST_RUN)
+        keys = max(1, min(keys, limit))
+        remembered, self._ended_claims = self._ended_claims, []
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                claimed = await claims.claim(
+                    connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, ended=remembered
+                )
+            if claimed.runs:
+                remembered = []
+        finally:
+            self._ended_claims += remembered
+        return claimed
 
     async def progress(self, within: float) -> bool:
         """Wait until something in hand has ended."""
@@ -165,6 +185,7 @@ class Runner:
             if self._ran_out() and self._ran_out_at - self._taken_at < QUICK_SECONDS:
                 ahead = max(ahead, 2 * self._taken)
             room = min(self._concurrency + ahead - self._active - len(self._waiting), MOST_IN_HAND - self.in_hand)
+            room -= self._asked
             if room * 4 >= self._concurrency + ahead:
                 return room
             if not await self.progress(GATHER_SECONDS) and room > 0:

@@ -3,24 +3,35 @@
 import time
 from collections.abc import Awaitable, Callable
 
+from hookline.store.lanes import Lanes
+
 # A batch is to take about so long: whoever comes meanwhile waits for its end.
 BATCH_SECONDS = 0.06
 SMALLEST_LIMIT = 32
 
 
 class Batches:
-    """Sizes batches by what the last ones took. process: does one of up to so many webhooks; how many there were."""
+    """Sizes batches by what the last ones took. process: does one of up to so many webhooks; how many there were.
 
-    def __init__(self, process: Callable[[int], Awaitable[int]], *, largest: int) -> None:
+    lanes: what it looks at, which others may look at as well.
+    """
+
+    def __init__(self, process: Callable[[int, Lanes], Awaitable[int]], lanes: Lanes, *, largest: int) -> None:
         self._process = process
+        self._lanes = lanes
         self._largest = largest
         self._limit = min(largest, 256)
         self.full = False  # the last batch left something behind
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether it has looked everywhere by now: until then, that nothing was found says little."""
+        return self._lanes.swept
+
     async def look(self) -> int:
         """Process what is due; how many webhooks that was."""
         limit, started = self._limit, time.monotonic()
-        found = await self._process(limit)
+        found = await self._process(limit, self._lanes)
         self.full = found * 2 >= limit
         if self.full:
             fitting = found * BATCH_SECONDS / (time.monotonic() - started)
