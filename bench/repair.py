@@ -71,7 +71,7 @@ async def _run(pool: asyncpg.Pool, job: Job) -> str:
     while True:
         turns += 1
         async with pool.acquire() as connection, connection.transaction():
-            claimed = await claims.claim_one(connection, OWNER, job.id, new_id())
+            claimed = await claims.claim_one(connection, OWNER, job.id, claims.Hold(new_id(), new_id()))
         assert claimed is not None
         try:
             await bulk.go_on(pool, claimed)

@@ -250,7 +250,7 @@ async def test_a_job_that_is_killed_in_the_middle_goes_on_where_it_was(
 
 async def _claim(pool: asyncpg.Pool, job: Job) -> Job:
     async with pool.acquire() as connection:
-        claimed = await claims.claim_one(connection, "org-1", job.id, new_id())
+        claimed = await claims.claim_one(connection, "org-1", job.id, claims.Hold(new_id(), new_id()))
     assert claimed is not None
     return claimed
 

@@ -186,7 +186,7 @@ async def test_a_retry_job_does_its_work_and_ends_in_one_transaction(jobs: Integ
     await cancel(pool, failed)
     retry = await add(jobs, "RETRY", {"jobId": str(failed.id)})
     async with pool.acquire() as connection:
-        stale = await claims.claim_one(connection, "org-1", retry.id, new_id())
+        stale = await claims.claim_one(connection, "org-1", retry.id, claims.Hold(new_id(), new_id()))
         await pool.execute("UPDATE integration_jobs SET lease = lease + 1 WHERE id = $1", retry.id)
     assert stale is not None
     with pytest.raises(PermanentFailure, match="claim"):

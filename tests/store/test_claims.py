@@ -15,7 +15,8 @@ from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
 from hookline.store import claims, endings, lanes
-from hookline.store.claims import Claim
+from hookline.store.claims import Claim, Hold
+from hookline.store.lanes import untouched
 
 HOUR = timedelta(hours=1)
 
@@ -358,9 +359,111 @@ async def test_a_key_is_held_while_one_of_it_runs_whichever_is_cancelled(queue: 
     assert [job.id for job in await queue.jobs()] == [early]
 
 
+async def test_a_run_that_lost_its_mark_holds_its_key(queue: Queue) -> None:
+    """The last of a run is cancelled while somebody has the other one locked, which then stays without the mark."""
+    (early,) = await queue.add(key="a")
+    (job,) = await queue.jobs()
+    await fail(queue, job, PermanentFailure("no"))
+    await queue.add(2, key="a")
+    run = await queue.jobs(limit=2)
+    async with queue.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM integration_jobs WHERE id = $1 FOR UPDATE", run[0].id)
+        async with queue.pool.acquire() as connection, connection.transaction():
+            await control.cancel_job(connection, "org-1", run[1].id, "ann")
+    assert await queue.pool.fetchval("SELECT count(*) FROM integration_jobs WHERE key_rank = 0") == 0
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await control.retry_job(connection, "org-1", early)
+    for limit in (1, 10):
+        assert await queue.jobs(limit=limit) == []
+    await queue.finish(run[:1])
+    assert [job.id for job in await queue.jobs()] == [early]
+
+
+async def test_whoever_ends_late_forgets_only_its_own_claim(queue: Queue) -> None:
+    """A job is claimed by id, cancelled, retried and claimed again: the second claim is found by the rescue."""
+    (job_id,) = await queue.add()
+    first, second = Hold(new_id(), queue.worker_id), Hold(new_id(), queue.worker_id)
+    for hold in (first, second):
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert await claims.claim_one(connection, "org-1", job_id, hold) is not None
+            if hold is first:
+                await control.cancel_job(connection, "org-1", job_id, "ann")
+                await control.retry_job(connection, "org-1", job_id)
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await claims.forget(connection, first)
+        await claims.give_back(connection, queue.worker_id)
+    assert await queue.statuses() == {"PENDING": 1}
+
+
+async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
+    """Whether it was committed before, is being committed, or will be: its jobs wait again, and it does not stand."""
+    await queue.add(6)
+    before, meanwhile, after = (Hold(new_id(), queue.worker_id) for _ in range(3))
+    assert len(await queue.jobs(limit=2, claim_id=before.id)) == 2
+
+    async def give_up(hold: Hold) -> None:
+        async with queue.pool.acquire() as connection, connection.transaction():
+            await claims.give_up(connection, hold)
+
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        assert (await claims.claim(connection, queue.worker_id, limit=2, claim_id=meanwhile.id)).runs
+        giving_up = asyncio.create_task(give_up(meanwhile))
+        while not await queue.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not giving_up.done()
+            await asyncio.sleep(0.01)
+        await transaction.commit()
+        await giving_up
+    await give_up(before)
+    assert await queue.statuses() == {"PENDING": 6}
+    await give_up(after)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await queue.jobs(claim_id=after.id)
+    assert await queue.statuses() == {"PENDING": 6}
+    assert len(await queue.jobs()) == 6
+
+
 @pytest.mark.parametrize("changed", [0, 2])
-async def test_a_run_that_changes_while_it_is_claimed_is_claimed_whole_or_later(queue: Queue, changed: int) -> None:
+async def test_a_claim_waits_for_nobody(queue: Queue, changed: int) -> None:
+    """What somebody has locked is left to the next claim, with what follows it; the others are claimed meanwhile.
+
+    A claim that waited would hold what that one may be waiting for: its lanes, and other jobs of the key.
+    """
+    ids = await queue.add(3, key="a")
+    (alone,) = await queue.add(1)
+    (locked,) = await queue.add(1)
+    async with queue.pool.acquire() as other, other.transaction():
+        await control.retry_job(other, "org-1", ids[changed])
+        await other.execute("SELECT FROM integration_jobs WHERE id = $1 FOR UPDATE", locked)
+        first = [job for run in (await asyncio.wait_for(queue.claim(), 5)).runs for job in run.jobs]
+    assert {job.id for job in first} == {alone, *ids[:changed]}
+    await queue.finish(first)
+    rest = await queue.jobs()
+    assert {job.id for job in rest} == {locked, *ids[changed:]}
+    assert [job.id for job in rest if job.ordering_key] == ids[changed:]
+
+
+async def test_what_was_locked_once_is_claimed(queue: Queue) -> None:
+    """A lock that is given back leaves a trace in the row, which keeps nobody from it."""
+    ids = await queue.add(2, key="a")
+    async with queue.pool.acquire() as other:
+        for _ in range(2):
+            await other.execute("SELECT FROM integration_jobs FOR UPDATE")
+    assert await queue.pool.fetchval("SELECT count(*) FROM integration_jobs WHERE xmax <> '0'") == 2
+    assert [job.id for job in await queue.jobs()] == ids
+
+
+@pytest.mark.parametrize("changed", [0, 2])
+async def test_a_run_that_changes_while_it_is_claimed_is_claimed_whole_or_later(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, changed: int
+) -> None:
     """Somebody runs the first one at once, or cancels the last one, after the claim has picked the run."""
+    picks = claims._CLAIM
+    for source in (("s", "seen"), ("f", "first_of_key")):  # as if that one came right after the claim had looked
+        assert untouched(*source) in picks
+        picks = picks.replace(untouched(*source), "true")
+    monkeypatch.setattr(claims, "_CLAIM", picks)
     ids = await queue.add(3, key="a")
     await queue.add(1)
     async with queue.pool.acquire() as other:
@@ -428,17 +531,15 @@ async def test_the_same_key_of_two_organizations_is_two_keys(queue: Queue) -> No
 
 
 async def test_a_cancelled_job_is_not_claimed_however_the_moments_fall(queue: Queue) -> None:
-    """A job that is ended while a claim is about to write it stays ended."""
+    """A job that is being ended while a claim looks is not claimed, neither before nor after that is committed."""
     (job_id,) = await queue.add()
     async with queue.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute("UPDATE integration_jobs SET status = 'FAILED' WHERE id = $1", job_id)
-        claiming = asyncio.create_task(queue.jobs())
-        await asyncio.sleep(0.2)
-        assert not claiming.done()
+        assert await asyncio.wait_for(queue.jobs(), 10) == []
         await transaction.commit()
-    assert await asyncio.wait_for(claiming, 10) == []
+    assert await queue.jobs() == []
     assert await queue.statuses() == {"FAILED": 1}
 
 

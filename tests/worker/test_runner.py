@@ -19,8 +19,9 @@ from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.domain.ids import new_id
 from hookline.domain.job import ENDED, Ended
 from hookline.providers import PROVIDERS
+from hookline.services import control
 from hookline.services.jobs import IntegrationJobs
-from hookline.store import claims
+from hookline.store import claims, pauses
 from hookline.store.claims import Claimed
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
@@ -310,6 +311,93 @@ async def test_claims_go_side_by_side_where_they_are_the_bottleneck(
     assert most_claims == slots
     assert most_jobs <= 300
     assert await queue.pool.fetchval("SELECT count(*) FROM job_claims") == 0
+
+
+async def test_a_claim_whose_commit_is_not_answered_is_not_lost(
+    context_with: ContextWith, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks between the commit and its answer: the worker gives up what it does not know it has."""
+    claim, lost = claims.claim, 0
+
+    async def committed_elsewhere(connection: Any, *arguments: Any, **options: Any) -> Claimed:
+        nonlocal lost
+        if lost:
+            return await claim(connection, *arguments, **options)
+        async with queue.pool.acquire() as other, other.transaction():
+            lost = len((await claim(other, *arguments, **options)).runs)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(claims, "claim", committed_elsewhere)
+    monkeypatch.setattr(loop, "DATABASE_PAUSE_SECONDS", 0.01)
+    ran: list[Any] = []
+
+    async def handle(job: Job) -> None:
+        ran.append(job.payload)
+
+    await queue.add(5)
+    async with working(Worker(context_with(), {"TEST": handle})):
+        await until(all_done(queue, 5), "all is done")
+    assert lost > 0
+    assert sorted(ran) == [1, 2, 3, 4, 5]
+    assert await queue.pool.fetchval("SELECT count(*) FROM job_claims") == 0
+
+
+async def test_what_a_handler_waits_for_may_be_cancelled(
+    context_with: ContextWith, queue: Queue, pool: asyncpg.Pool
+) -> None:
+    """That is a failed attempt, and not the end of the task that runs it and others."""
+    ran: list[Any] = []
+
+    async def handle(job: Job) -> None:
+        ran.append(job.payload)
+        if job.payload == 1:
+            waited_for = asyncio.create_task(asyncio.sleep(1))
+            waited_for.cancel()
+            await waited_for
+
+    await queue.add(2, key="a")
+    await queue.add(1, key="b")
+    async with working(Worker(context_with(worker_concurrency=1), {"TEST": handle})):
+        await until(
+            lambda: pool.fetchval("SELECT count(*) = 2 FROM integration_jobs WHERE attempts = 1"), "both failed"
+        )
+        assert await queue.statuses() == {"PENDING": 3}
+    assert ran == [1, 1]
+    said = await pool.fetchval("SELECT last_error FROM integration_jobs WHERE ordering_key = 'b'")
+    assert said == "something that the handler waited for was cancelled"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "paused"])
+async def test_what_was_claimed_ahead_is_not_begun_once_it_is_stopped(
+    context_with: ContextWith, queue: Queue, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Jobs of a run that have not begun are cancelled, or paused, while the first one is being run."""
+    monkeypatch.setattr(runner, "FRESH_SECONDS", 0.05)
+    ran: list[Any] = []
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        ran.append(job.payload)
+        begun.set()
+        await goes_on.wait()
+
+    ids = await queue.add(4, key="a")
+    async with working(Worker(context_with(), {"TEST": handle})):
+        await asyncio.wait_for(begun.wait(), 10)
+        async with pool.acquire() as connection, connection.transaction():
+            if how == "cancelled":
+                await control.cancel_jobs(connection, "org-1", ids[1:3], "ann")
+            else:
+                await pauses.pause(connection, pauses.Pause("org-1", None))
+        await asyncio.sleep(0.1)
+        goes_on.set()
+        left = {"DONE": 2, "FAILED": 2} if how == "cancelled" else {"DONE": 1, "PENDING": 3}
+
+        async def settled() -> bool:
+            return await queue.statuses() == left
+
+        await until(settled, f"what is left: {left}")
+    assert ran == ([1, 4] if how == "cancelled" else [1])
 
 
 async def test_a_job_without_a_handler_waits_for_a_worker_that_has_one(

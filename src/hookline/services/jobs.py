@@ -10,12 +10,13 @@ import asyncpg
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import InvalidRequest
-from hookline.domain.ids import parse_id
+from hookline.domain.ids import new_id, parse_id
 from hookline.domain.job import IntegrationJobType
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.services.wakeup import Bell, Work
 from hookline.store import claims, jobs
+from hookline.store.claims import Hold
 from hookline.store.jobs import Job
 
 MAX_FETCH = 1000
@@ -35,7 +36,8 @@ class IntegrationJobs:
         self._bell = Bell(pool, enabled=notify)
         self._policy = policy
         self._presence = Presence(pool, name)
-        self._claimed: dict[UUID, Job] = {}
+        self._claimed: dict[UUID, tuple[Job, Hold]] = {}
+        self._doubtful: list[Hold] = []  # claims of which it is not known whether they were committed
 
     async def __aenter__(self) -> Self:
         await self._presence.__aenter__()
@@ -90,22 +92,31 @@ class IntegrationJobs:
         Give the job itself where you have it: by its id alone it takes longer to find.
         """
         job_id = job.id if isinstance(job, Job) else _uuid(job, "job id")
-        async with self._pool.acquire() as connection, connection.transaction():
-            owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
-            claimed = owner and await claims.claim_one(connection, owner, job_id, self._presence.id)
+        hold, doubtful = Hold(new_id(), self._presence.id), list(self._doubtful)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                for one in doubtful:
+                    await claims.give_up(connection, one)
+                owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
+                claimed = owner and await claims.claim_one(connection, owner, job_id, hold)
+        except BaseException:
+            self._doubtful.append(hold)
+            raise
+        self._doubtful = [one for one in self._doubtful if one not in doubtful]
         if not claimed:
             return False
-        self._claimed[claimed.id] = claimed
+        self._claimed[claimed.id] = claimed, hold
         return True
 
     async def mark_done(self, job: Job | UUID | str) -> bool:
         """End a job that this object claimed; False if the claim is lost."""
-        claimed = self._claim_on(job)
-        if claimed is None:
+        found = self._claim_on(job)
+        if found is None:
             return False
+        claimed, hold = found
         async with self._pool.acquire() as connection, connection.transaction():
             stood = claimed.id in await claims.finish(connection, [claimed])
-            await claims.forget(connection, claimed.id, self._presence.id)
+            await claims.forget(connection, hold)
         self._forget(claimed)
         return stood
 
@@ -114,22 +125,23 @@ class IntegrationJobs:
 
         An exception's class decides what follows (see domain/job.py); a text is an ordinary failure.
         """
-        claimed = self._claim_on(job)
-        if claimed is None:
+        found = self._claim_on(job)
+        if found is None:
             return False
+        claimed, hold = found
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
         async with self._pool.acquire() as connection, connection.transaction():
             verdict = await record_failure(connection, claimed, reason, self._policy)
-            await claims.forget(connection, claimed.id, self._presence.id)
+            await claims.forget(connection, hold)
         self._forget(claimed)
         return verdict is not None
 
-    def _claim_on(self, job: Job | UUID | str) -> Job | None:
+    def _claim_on(self, job: Job | UUID | str) -> tuple[Job, Hold] | None:
         return self._claimed.get(job.id if isinstance(job, Job) else _uuid(job, "job id"))
 
     def _forget(self, claimed: Job) -> None:
         """Drop a claim once its end is recorded, and not before: an outage must not lose it."""
-        if self._claimed.get(claimed.id) is claimed:
+        if (found := self._claimed.get(claimed.id)) and found[0] is claimed:
             del self._claimed[claimed.id]
 
 

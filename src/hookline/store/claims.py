@@ -21,7 +21,19 @@ import msgspec
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
-from hookline.store.endings import Claim, Hold, fail, finish, give_back, let_follow, record_ends, release, rescue
+from hookline.store.endings import (
+    Claim,
+    Hold,
+    fail,
+    finish,
+    give_back,
+    give_up,
+    let_follow,
+    record_ends,
+    release,
+    rescue,
+    standing,
+)
 from hookline.store.events import StoredEvent
 from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
 from hookline.store.lanes import (
@@ -32,11 +44,13 @@ from hookline.store.lanes import (
     OTHER_LANES,
     PAUSED,
     SEEN,
+    TOUCHED,
     WEBHOOK_LANES,
     Lanes,
     is_paused,
     of_key,
     share_of,
+    untouched,
     waits_in,
 )
 from hookline.store.pool import Connection
@@ -54,10 +68,12 @@ __all__ = [
     "finish",
     "forget",
     "give_back",
+    "give_up",
     "let_follow",
     "record_ends",
     "release",
     "rescue",
+    "standing",
     "take",
 ]
 
@@ -82,19 +98,14 @@ class Claimed(msgspec.Struct, frozen=True):
     busy: bool
 
 
-# One key's first live jobs in order; before them the last of the run that is claimed, if one is, so that none is ready
-# then. ready: this and all before it may run now.
-_RUN = f"""
-    SELECT n.*, row_number() OVER sequence AS depth,
-           bool_and(n.status = 'PENDING' AND n.run_at <= now() AND NOT n.paused) OVER sequence AS ready
-    FROM (
-        SELECT j.ctid, j.organization_id, j.ordering_key, j.seq, j.status, j.run_at, j.updated_at,
-               j.key_rank AS rank, {is_paused("j")} AS paused
-        FROM integration_jobs j
-        WHERE {of_key("j", "k")}
-        ORDER BY j.key_rank, j.seq LIMIT k.length
-    ) AS n
-    WINDOW sequence AS (ORDER BY n.rank, n.seq)
+# One key's first live jobs in order; before them the last of the run that is claimed, if one is. Two at least: where
+# that run has lost its mark (see shorten_job_runs), what is left of it may come after one that has come back.
+_FIRST_OF_KEY = f"""
+    SELECT j.ctid, j.organization_id, j.ordering_key, j.seq, j.status, j.run_at, j.updated_at,
+           j.key_rank AS rank, {is_paused("j")} AS paused, {TOUCHED}
+    FROM integration_jobs j
+    WHERE {of_key("j", "k")}
+    ORDER BY j.key_rank, j.seq LIMIT greatest(k.length, 2)
 """  # noqa: S608 - constants only, here and below
 
 _CLAIMED_COLUMNS = (
@@ -114,14 +125,15 @@ _CLAIMED_COLUMNS = (
 # As seconds since 1970: making a datetime costs the driver more than all else of a row, and most are the same.
 _CLAIMED_TIMES = ("run_at", "created_at", "updated_at")
 
-# Of what is seen: what is paused is put aside. Keyless jobs are picked, and of every key the run that is ready. Where
-# none is, because the first one waits for its time or has been running for long, what was seen of the key is put aside
-# too, with that first one locked: so whatever ends it waits for us and then finds its follower. Picked are whole
-# beginnings of runs, the first of every organization before the second of any, and of more firsts than fit any; all,
-# where all fit. number: of the key, in this claim. place as text: the driver reads it faster than a tid.
+# Of what is seen, what somebody else has locked is left alone, and what is paused is put aside. Keyless jobs are
+# picked, and of every key the run that is ready: none of the key's runs, and these may run now. Where none is, because
+# the first one waits for its time or has been running for long, what was seen of the key is put aside too, with that
+# first one locked: so whatever ends it waits for us and then finds its follower. Picked are whole beginnings of runs,
+# the first of every organization before the second of any, and of more firsts than fit any; all, where all fit. number:
+# of the key, in this claim. place as text: the driver reads it faster than a tid.
 _CLAIM = f"""
 WITH RECURSIVE {SEEN},
-looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s),
+looked_at AS MATERIALIZED (SELECT s.*, {is_paused("s")} AS paused FROM seen s WHERE {untouched("s", "seen")}),
 key AS MATERIALIZED (
     SELECT row_number() OVER () AS number, organization_id, ordering_key,
            least(ceil($6::float8 / count(*) OVER ()), {LONGEST_RUN})::integer AS length
@@ -131,12 +143,18 @@ key AS MATERIALIZED (
         ORDER BY row_number() OVER (PARTITION BY organization_id ORDER BY min(seq)), random() LIMIT $8
     ) AS first
 ),
-run AS MATERIALIZED (SELECT r.*, k.number FROM key k CROSS JOIN LATERAL ({_RUN}) AS r),
+first_of_key AS MATERIALIZED (SELECT f.*, k.number, k.length FROM key k CROSS JOIN LATERAL ({_FIRST_OF_KEY}) AS f),
+run AS MATERIALIZED (
+    SELECT f.*, row_number() OVER sequence AS depth,
+           NOT bool_or(status = 'PROCESSING') OVER (PARTITION BY number)
+           AND bool_and(run_at <= now() AND NOT paused AND {untouched("f", "first_of_key")}) OVER sequence AS ready
+    FROM first_of_key f WINDOW sequence AS (PARTITION BY number ORDER BY rank, seq)
+),
 ready AS MATERIALIZED (
     SELECT ctid, organization_id, seq, NULL AS number, 1 AS depth FROM looked_at
     WHERE ordering_key IS NULL AND NOT paused
     UNION ALL
-    SELECT ctid, organization_id, seq, number, depth FROM run WHERE ready
+    SELECT ctid, organization_id, seq, number, depth FROM run WHERE ready AND depth <= length
 ),
 picked AS MATERIALIZED (
     SELECT ctid, number, depth FROM ready WHERE (SELECT count(*) FROM ready) <= $6
@@ -195,13 +213,16 @@ async def claim(
     limit: int,
     keys: int | None = None,
     lanes: Lanes | None = None,
+    claim_id: UUID | None = None,
     ended: Sequence[UUID] = (),
 ) -> Claimed:
     """Claim up to `limit` due jobs, of up to `keys` keys, but no webhooks. Needs a transaction; never commits.
 
-    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. ended:
-    claims of which nothing is left; if this one gets anything, they are forgotten.
+    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. claim_id:
+    what it is written down as, for who may have to give it up. ended: claims of which nothing is left; if this one gets
+    anything, they are forgotten.
     """
+    hold = Hold(claim_id or new_id(), worker_id)
     lanes = lanes or Lanes(OTHER_LANES)
     keys = limit if keys is None else keys
     for _ in range(_CLEARINGS):
@@ -210,7 +231,6 @@ async def claim(
             return Claimed([], locked.busy)
         # Where all that came last had keys, each stands for its run: as many as give the keys suffice.
         share = share_of(min(limit, 2 * keys) if lanes.keyed else limit, locked)
-        hold = Hold(new_id(), worker_id)
         records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, ended)
         if records[0][0] is not None:
             runs = _runs(records, hold)
@@ -237,7 +257,7 @@ async def _let_go_of_keys(connection: Connection, runs: Sequence[Run], hold: Hol
     await release(connection, [job for run in runs for job in run.jobs if job.ordering_key is not None])
     kept = [run for run in runs if run.jobs[0].ordering_key is None]
     if not kept:
-        await forget(connection, hold.id, hold.worker_id)
+        await forget(connection, hold)
     return kept
 
 
@@ -306,7 +326,7 @@ looked_at AS MATERIALIZED (
     SELECT s.*, {is_paused("s")} OR (
         (SELECT EXISTS (SELECT FROM job_pauses)) AND EXISTS (
             SELECT FROM integration_jobs e WHERE {of_key("e", "s")} AND e.seq < s.seq AND e.lane = {PAUSED})) AS paused
-    FROM seen s
+    FROM seen s WHERE {untouched("s", "seen")}
 ),
 paused AS (
     UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
@@ -417,30 +437,27 @@ WHERE j.id = $1 AND j.organization_id = $3 AND j.status = 'PENDING' AND NOT {is_
 RETURNING {COLUMNS}
 """  # noqa: S608
 
-# Under the job's own id, by which whoever ends it forgets it. One that was lost may be written down still: it is then
-# the new worker's, and the former one's `forget` leaves it alone.
 _WRITE_DOWN = """
-INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, ARRAY[$3::text], ARRAY[$1::uuid])
-ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
+INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, ARRAY[$3::text], ARRAY[$4::uuid])
 """
 
 
-async def claim_one(connection: Connection, organization_id: str, job_id: UUID, worker_id: UUID) -> Job | None:
+async def claim_one(connection: Connection, organization_id: str, job_id: UUID, hold: Hold) -> Job | None:
     """Claim one job by id; None if it is not pending or is paused, or an earlier job of its key is still live.
 
-    Needs a transaction. The claim has the job's id, to be forgotten by.
+    Needs a transaction. hold: what the claim is written down as, until whoever ends the job forgets it.
     """
     await connection.execute(_LOCK_LANE, LANE_LOCKS, job_id, organization_id)
-    record = await connection.fetchrow(_CLAIM_ONE, job_id, worker_id, organization_id)
+    record = await connection.fetchrow(_CLAIM_ONE, job_id, hold.worker_id, organization_id)
     if record is None:
         return None
-    await connection.execute(_WRITE_DOWN, job_id, worker_id, organization_id)
+    await connection.execute(_WRITE_DOWN, hold.id, hold.worker_id, organization_id, job_id)
     return job_from(record)
 
 
-_FORGET = "DELETE FROM job_claims WHERE id = $1 AND worker_id = $2"
+_FORGET = "DELETE FROM job_claims WHERE id = $1"
 
 
-async def forget(connection: Connection, claim_id: UUID, worker_id: UUID) -> None:
-    """Forget a worker's claim of which nothing is left."""
-    await connection.execute(_FORGET, claim_id, worker_id)
+async def forget(connection: Connection, hold: Hold) -> None:
+    """Forget a claim of which nothing is left."""
+    await connection.execute(_FORGET, hold.id)

@@ -4,6 +4,7 @@ Every statement names the lease that the claim raised (of workers that are gone:
 the job was taken over.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,19 +15,20 @@ import msgspec
 from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.store.arrays import columns, joined
 from hookline.store.jobs import ClaimedJob, Job
-from hookline.store.lanes import BLOCKED, of_key
+from hookline.store.lanes import BLOCKED, is_paused, of_key
 from hookline.store.pool import Connection
 
 
 class Hold(msgspec.Struct):
     """A claim as it is written down in job_claims: its id, and the worker's at that time.
 
-    in_hand: how many of its jobs the worker has not ended yet.
+    in_hand: how many of its jobs the worker has not ended yet. made_at: on the monotonic clock.
     """
 
     id: UUID
     worker_id: UUID
     in_hand: int = 0
+    made_at: float = msgspec.field(default_factory=time.monotonic)
 
 
 class Claim(Job, frozen=True, kw_only=True):
@@ -177,6 +179,20 @@ async def release(connection: Connection, claims: Sequence[ClaimedJob], *, behin
     await connection.execute(_RELEASE, *columns(claims, _CLAIMED), behind)
 
 
+_STANDING = f"""
+SELECT j.id, {is_paused("j")} AS paused
+FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
+JOIN integration_jobs j ON j.organization_id = c.organization_id AND j.id = c.id
+WHERE j.lease = c.lease AND j.status = 'PROCESSING'
+"""  # noqa: S608
+
+
+async def standing(connection: Connection, claims: Sequence[ClaimedJob]) -> dict[UUID, bool]:
+    """Which of these claims still stand, since nobody has cancelled the job; and whether it is paused by now."""
+    records = await connection.fetch(_STANDING, *columns(claims, _CLAIMED))
+    return {record["id"]: record["paused"] for record in records}
+
+
 # Two statements: nearly always nobody is gone, and then the jobs are not asked for at all.
 _GIVE_UP = "DELETE FROM job_claims WHERE worker_id = $1 RETURNING worker_id, organizations, jobs"
 # In each round anew: a claim that was under way when its worker was given up is found once it is committed.
@@ -196,6 +212,22 @@ RETURNING j.id
 async def give_back(connection: Connection, worker_id: UUID) -> None:
     """Return a stopping worker's claimed jobs to the queue at once. Needs a transaction."""
     await _wait_again(connection, await connection.fetch(_GIVE_UP, worker_id))
+
+
+# Against a claim whose transaction may still be under way: either its row is met, or this one keeps it from committing.
+_GIVE_UP_ONE = """
+INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, '{}', '{}')
+ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
+RETURNING worker_id, organizations, jobs
+"""
+
+
+async def give_up(connection: Connection, hold: Hold) -> None:
+    """Return to the queue what a claim took of which it is not known whether it was committed. Needs a transaction.
+
+    Its row stays, so that it cannot come to be later; it goes when the worker does.
+    """
+    await _wait_again(connection, await connection.fetch(_GIVE_UP_ONE, hold.id, hold.worker_id))
 
 
 async def rescue(connection: Connection, dead_after: timedelta) -> int:

@@ -186,6 +186,9 @@ _IN_LANE = f"FROM integration_jobs j WHERE {waits_in('j', '{lane}')} AND j.run_a
 _ASCENDING = "ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1"
 _DESCENDING = "ORDER BY job_slice(j.run_at) DESC, job_tenant(j.organization_id) DESC, j.seq DESC LIMIT 1"
 
+# Somebody has locked or is changing a row `j`, or had once: hardly ever, and then it is asked whether that is over.
+TOUCHED = "j.xmax <> '0' AS touched"
+
 # Of each locked lane ($1, and its first due job's place, $2 to $4): the organizations, slice by slice, oldest first,
 # each with the first of its jobs; where these are more than a claim steps through, those at the newest end as well, so
 # that nobody is buried in another's backlog. Then of each organization as many jobs, oldest first, as are its share of
@@ -244,7 +247,7 @@ seen AS MATERIALIZED (
         SELECT d.*
         FROM unnest(s.slices, s.firsts) AS u(slice, first)
         CROSS JOIN LATERAL (
-            SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq
+            SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq, {TOUCHED}
             {_IN_LANE.format(lane="s.lane")}
               AND job_slice(j.run_at) = u.slice AND job_tenant(j.organization_id) = s.tenant AND j.seq >= u.first
             ORDER BY j.seq LIMIT s.jobs
@@ -261,6 +264,18 @@ def share_of(limit: int, locked: Locked) -> int:
     Rounded down: what is seen fits the limit then, and the claim need not choose.
     """
     return max(1, limit // max(1, len(locked.lanes)))
+
+
+def untouched(alias: str, source: str) -> str:
+    """Say that a row `alias` of `source` is not locked by anybody else; locks it, where somebody had it locked once.
+
+    A claim waits for nobody: it has lanes and other rows locked, which that other may be waiting for.
+    """
+    return f"""(
+    NOT {alias}.touched OR {alias}.ctid IN (
+        SELECT j.ctid FROM integration_jobs j
+        WHERE j.ctid = ANY (ARRAY(SELECT t.ctid FROM {source} t WHERE t.touched)) AND j.status = 'PENDING'
+        FOR NO KEY UPDATE SKIP LOCKED))"""  # noqa: S608
 
 
 def is_paused(alias: str) -> str:

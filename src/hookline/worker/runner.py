@@ -14,11 +14,12 @@ import asyncpg
 import structlog
 
 from hookline.domain.errors import WaitRequested
+from hookline.domain.ids import new_id
 from hookline.domain.job import ENDED, IntegrationJobStatus
 from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.store import claims
-from hookline.store.claims import Claim, Claimed, Run
+from hookline.store.claims import Claim, Claimed, Hold, Run
 from hookline.store.lanes import OTHER_LANES, Lanes
 from hookline.worker.handlers import Handler
 from hookline.worker.recorder import PAUSE_SECONDS, UNENDED, Recorder
@@ -35,6 +36,8 @@ GATHER_SECONDS = 0.02
 # Handlers that never wait let the others have a turn after this time.
 TURN_SECONDS = 0.005
 _RATE_SECONDS = 0.25
+# What was claimed so long ago is asked for before it begins: it may have been cancelled or paused meanwhile.
+FRESH_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +106,7 @@ class Runner:
         self._asked = 0  # by looks that are under way
         self._spare = False
         self._ended_claims: list[UUID] = []  # until the next claim has them forgotten
+        self._doubtful: list[Hold] = []  # claims of which it is not known whether they were committed
         self._stopping = False
         self._turn_ends = 0.0
         self._progress = asyncio.Event()
@@ -145,16 +149,21 @@ class Runner:
         if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
             keys = min(keys, limit // FAST_RUN)
         keys = max(1, min(keys, limit))
-        remembered, self._ended_claims = self._ended_claims, []
+        hold, doubtful, ended = Hold(new_id(), self._presence.id), self._doubtful, self._ended_claims
+        self._doubtful, self._ended_claims = [], []
         try:
             async with self._pool.acquire() as connection, connection.transaction():
+                for one in doubtful:
+                    await claims.give_up(connection, one)
                 claimed = await claims.claim(
-                    connection, self._presence.id, limit=limit, keys=keys, lanes=self._lanes, ended=remembered
+                    connection, hold.worker_id, limit=limit, keys=keys, lanes=self._lanes, claim_id=hold.id, ended=ended
                 )
-            if claimed.runs:
-                remembered = []
-        finally:
-            self._ended_claims += remembered
+        except BaseException:
+            self._doubtful += [*doubtful, hold]
+            self._ended_claims += ended
+            raise
+        if not claimed.runs:
+            self._ended_claims += ended
         return claimed
 
     async def progress(self, within: float) -> bool:
@@ -223,17 +232,38 @@ class Runner:
 
     async def _run(self, run: Run) -> None:
         """Run a key's jobs in order. If the database goes away meanwhile, they return to the queue when it is back."""
-        jobs = run.jobs
-        for place, job in enumerate(jobs):
+        jobs, place = run.jobs, 0
+        fresh_until = jobs[0].hold.made_at + FRESH_SECONDS
+        while place < len(jobs):
+            job = jobs[place]
             if self._stopping or not self._presence.holds(job.hold.worker_id):
                 await self._release(jobs[place:])
                 return
+            if time.monotonic() > fresh_until:
+                fresh_until = time.monotonic() + FRESH_SECONDS
+                jobs, place = await self._standing(jobs[place:]), 0
+                continue
+            place += 1
             error = await self._attempt(run, job)
-            if error is not None and not await self._fail(job, error, jobs[place + 1 :]):
+            if error is not None and not await self._fail(job, error, jobs[place:]):
                 return
             if time.monotonic() > self._turn_ends:
                 await asyncio.sleep(0)
                 self._turn_ends = time.monotonic() + TURN_SECONDS
+
+    async def _standing(self, jobs: Sequence[Claim]) -> list[Claim]:
+        """Drop those jobs that somebody has cancelled; return all to the queue if one is paused, or nobody can tell."""
+        try:
+            async with self._pool.acquire() as connection:
+                standing = await claims.standing(connection, jobs)
+        except UNENDED as error:
+            log.warning("claims could not be looked after", jobs=len(jobs), error=type(error).__name__)
+            standing = {job.id: True for job in jobs}
+        if any(standing.values()):
+            await self._release(jobs)
+            return []
+        self._count_ended([job for job in jobs if job.id not in standing])
+        return [job for job in jobs if job.id in standing]
 
     async def _attempt(self, run: Run, job: Claim) -> Exception | None:
         handler = self._handlers.get(job.job_type)
@@ -241,6 +271,10 @@ class Runner:
             return RuntimeError(f"this worker has no handler for jobs of type {job.job_type}")
         try:
             ended = await handler(job)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            return RuntimeError("something that the handler waited for was cancelled")
         except Exception as error:  # whatever a handler raises is an attempt that failed
             return error
         if ended is ENDED:

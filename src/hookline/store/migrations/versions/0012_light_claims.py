@@ -63,7 +63,7 @@ CLAIMS = [
 
 # The first as it was, by the new columns. The second: where the last one of a run is cancelled (p_seqs), the one before
 # it is the last. Not to be waited for: who ends a run's jobs has locked the first of them and wants the last. One that
-# notes its progress at this moment stays without a mark, and only an earlier one that comes back could run beside it.
+# somebody has locked at this moment stays without a mark; a claim sees it run if it is among the first of its key.
 FUNCTIONS = [
     """
 CREATE OR REPLACE FUNCTION let_jobs_follow(p_organization text, p_keys text[]) RETURNS void
