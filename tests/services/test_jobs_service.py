@@ -115,6 +115,8 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "10 KB of organization": ({"organization_id": "o" * 10_240}, "organization_id"),
     "NUL in the key": ({"ordering_key": "a\x00"}, "ordering_key"),
     "an empty key": ({"ordering_key": ""}, "ordering_key"),
+    "a webhook's key": ({"ordering_key": "in:1:2"}, "in:"),
+    "a webhook with a key": ({"job_type": "PROCESS_WEBHOOK", "ordering_key": "a"}, "ordering_key"),
 }
 
 

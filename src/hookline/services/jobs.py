@@ -67,7 +67,7 @@ class IntegrationJobs:
         """Add a job; it runs at `run_at` (default: now), after every earlier live job of its `ordering_key`.
 
         Raises: InvalidRequest, if the organization is missing, the payload is not JSON-serializable or over 4 MiB,
-        `run_at` has no time zone, or a name does not fit.
+        `run_at` has no time zone, a name does not fit, or the key is for webhooks.
         """
         values = _checked(job_type, provider, payload, run_at, organization_id, connected_account_id, ordering_key)
         async with self._pool.acquire() as connection:
@@ -167,8 +167,18 @@ def _checked(
         "connected_account_id": None
         if connected_account_id is None
         else _uuid(connected_account_id, "connected_account_id"),
-        "ordering_key": None if ordering_key is None else _name(ordering_key, "ordering_key"),
+        "ordering_key": None if ordering_key is None else _key(ordering_key, job_type),
     }
+
+
+def _key(ordering_key: Any, job_type: str) -> str:
+    """Take a key that is no webhook's: these run in batches, and those of a key beside its other jobs."""
+    if job_type == IntegrationJobType.PROCESS_WEBHOOK:
+        raise InvalidRequest(f"a {job_type} job takes no ordering_key")
+    key = _name(ordering_key, "ordering_key")
+    if key.startswith("in:"):
+        raise InvalidRequest("an ordering_key that begins with in: is for webhooks")
+    return key
 
 
 def _moment(run_at: Any) -> datetime:
