@@ -1,5 +1,6 @@
 """Jobs put into the table by the statement's hand, and claims as a worker makes them, for tests of the engine."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -65,6 +66,12 @@ class Queue:
         """End claimed jobs."""
         async with self.pool.acquire() as connection, connection.transaction():
             return await claims.finish(connection, jobs)
+
+    async def until_they_wait(self, *tasks: asyncio.Task[Any]) -> None:
+        """Wait until each of the tasks waits for a lock that somebody else has."""
+        while await self.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < len(tasks):
+            assert not any(task.done() for task in tasks)
+            await asyncio.sleep(0.01)
 
     async def statuses(self) -> dict[str, int]:
         """How many jobs are in each status."""

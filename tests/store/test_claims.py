@@ -14,7 +14,7 @@ from hookline.domain.ids import new_id
 from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
-from hookline.store import claims, endings, lanes
+from hookline.store import claims, endings, lanes, pauses
 from hookline.store.claims import Claim, Hold
 from hookline.store.lanes import untouched
 
@@ -168,6 +168,35 @@ async def test_an_end_waits_for_a_claim_that_puts_its_followers_aside(queue: Que
         await transaction.commit()
     assert await asyncio.wait_for(ending, 10) == {head.id}
     assert [job.payload for job in await queue.jobs()] == [1, 2]
+
+
+@pytest.mark.parametrize("by", ["worker", "owner", "api"])
+async def test_the_next_one_follows_when_the_first_follower_is_cancelled_just_then(queue: Queue, by: str) -> None:
+    """A job and its first follower end at once, and neither sees the other's end: the next one follows all the same."""
+    await queue.add(key="a")
+    (head,) = await queue.jobs()
+    await look_long_ago(queue)
+    followers = await queue.add(3, key="a")
+    assert await queue.jobs() == []
+    assert await queue.lane_counts() == {"blocked": 3}
+    async with queue.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await control.cancel_job(connection, "org-1", followers[0], "ann")
+        ending = asyncio.create_task(queue.finish([head]) if by == "worker" else cancel(queue, head, by))
+        await queue.until_they_wait(ending)
+        await transaction.commit()
+    await asyncio.wait_for(ending, 10)
+    assert [job.id for job in await queue.jobs()] == followers[1:]
+
+
+async def cancel(queue: Queue, job: Claim, by: str) -> None:
+    """Cancel a job as the database's owner, or as the API's role."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        if by == "api":
+            await connection.execute("SET LOCAL ROLE hookline_api")
+            await connection.execute("SET LOCAL hookline.organization_id = 'org-1'")
+        await control.cancel_job(connection, "org-1", job.id, "ann")
 
 
 async def test_a_claim_leaves_alone_what_is_just_ending(queue: Queue) -> None:
@@ -347,11 +376,7 @@ async def test_a_key_is_held_while_one_of_it_runs_whichever_is_cancelled(queue: 
     assert len(run) == 4
     for last in (run[3], run[2]):
         assert await queue.jobs() == []
-        async with queue.pool.acquire() as connection, connection.transaction():
-            if by == "api":
-                await connection.execute("SET LOCAL ROLE hookline_api")
-                await connection.execute("SET LOCAL hookline.organization_id = 'org-1'")
-            await control.cancel_job(connection, "org-1", last.id, "ann")
+        await cancel(queue, last, by)
     assert await queue.jobs() == []
     await queue.finish(run[:1])
     assert await queue.jobs() == []
@@ -474,9 +499,7 @@ async def test_a_run_that_changes_while_it_is_claimed_is_claimed_whole_or_later(
         else:
             await control.cancel_job(other, "org-1", ids[2], "ann")
         claiming = asyncio.create_task(queue.claim())
-        while not await queue.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            assert not claiming.done()
-            await asyncio.sleep(0.01)
+        await queue.until_they_wait(claiming)
         await transaction.commit()
         claimed = await claiming
     jobs = [job for run in claimed.runs for job in run.jobs if job.ordering_key is not None]
@@ -500,6 +523,33 @@ async def test_strays_return(queue: Queue) -> None:
     await queue.pool.execute("DELETE FROM integration_jobs WHERE id = $1", head.id)
     await keep_up(queue.pool, unowned_for=HOUR)
     assert await queue.lane_counts() == {"blocked": 1, "lanes": 2}
+
+
+@pytest.mark.parametrize("lane", [lanes.BLOCKED, lanes.PAUSED])
+@pytest.mark.parametrize("place", ["behind all of its moment", "before all others"])
+async def test_a_stray_returns_wherever_it_is(queue: Queue, place: str, lane: int) -> None:
+    """However many are put aside rightly, and wherever among them one is that nothing keeps: some round comes to it."""
+    await queue.add(key="a")
+    await queue.jobs()
+    account = new_id()
+    await queue.pool.execute("INSERT INTO job_pauses VALUES ('org-1', $1)", account)
+    if place == "before all others":
+        (stray,) = await queue.add(key="b")
+    await queue.add(60, key="a", account=account)
+    if place == "behind all of its moment":
+        (stray,) = await queue.add(key="b")
+    await queue.pool.execute(
+        "UPDATE integration_jobs SET lane = $1, run_at = timestamptz '2026-01-01' + seq * $2::interval"
+        " WHERE status = 'PENDING'",
+        lane,
+        timedelta(seconds=0.25 if place == "before all others" else 0),
+    )
+    async with queue.pool.acquire() as connection:
+        for _ in range(2_000):
+            if await pauses.return_strays(connection, 10):
+                break
+    assert await queue.lane_counts() == {"blocked" if lane == lanes.BLOCKED else "paused": 60, "lanes": 1}
+    assert [job.id for job in await queue.jobs()] == [stray]
 
 
 ODD: dict[str, Any] = {"quotes": "o'; DROP TABLE messages; --", "names": "名前😀", "long": "ö" * 512}

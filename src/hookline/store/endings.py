@@ -104,19 +104,24 @@ def unrecorded_before(claims: Iterable[ClaimedJob]) -> list[Claim]:
 
 
 # In a statement of its own, after what ended: a claim that puts followers aside holds the one they wait for locked, so
-# whoever ends that one comes here only when they are to be seen.
+# whoever ends that one comes here only when they are to be seen. Answers whether somebody else changed any of those
+# that were to return: one that was cancelled just then has a follower, which only a later snapshot shows.
 _LET_FOLLOW = f"""
 WITH first AS MATERIALIZED (
     SELECT f.ctid
     FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)) AS k
     CROSS JOIN LATERAL (
-        SELECT n.ctid, n.lane FROM integration_jobs n WHERE {of_key("n", "k")}
+        SELECT n.ctid, n.lane, n.status FROM integration_jobs n WHERE {of_key("n", "k")}
         ORDER BY n.key_rank, n.seq LIMIT 1
     ) AS f
-    WHERE f.lane = {BLOCKED}
+    WHERE f.lane = {BLOCKED} AND f.status = 'PENDING'
+),
+returned AS (
+    UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
+    FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+    RETURNING 1
 )
-UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
-FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+SELECT (SELECT count(*) FROM first) > (SELECT count(*) FROM returned)
 """  # noqa: S608
 
 
@@ -124,7 +129,9 @@ async def let_follow(connection: Connection, ended: Iterable[ClaimedJob]) -> Non
     """Return the next job of each key to its lane, if it was put aside. To be called by whoever ends a live job."""
     keys = {(job.organization_id, job.ordering_key) for job in ended if job.ordering_key is not None}
     if keys:
-        await connection.execute(_LET_FOLLOW, [owner for owner, _ in keys], [key for _, key in keys])
+        owners, names = [owner for owner, _ in keys], [key for _, key in keys]
+        while await connection.fetchval(_LET_FOLLOW, owners, names):
+            pass
 
 
 _FAIL = """

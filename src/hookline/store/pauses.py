@@ -115,15 +115,19 @@ DELETE FROM job_pauses
 WHERE organization_id = $1 AND connected_account_id IS NOT DISTINCT FROM $2 AND resuming
 """
 
+_PLACE = "job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant, j.seq"
 # Whoever ends what others wait for lets them follow at once, and whoever resumes brings back. This is for what nobody
-# does: rows that somebody changed by hand, or a process that died between two statements. Of many it looks at some,
-# beginning anywhere.
+# does: rows that somebody changed by hand, a process that died between two statements, or a job that ends at the very
+# moment at which the next one, waiting in its lane, is cancelled. Of many it looks at some, from anywhere in their
+# order on, so that each is come to at some time: from any quarter of a second and any organization's hash it goes to
+# the next organization, and begins at any of its jobs there; after the last one comes the first.
 _RETURN_STRAYS = f"""
-WITH bounds AS MATERIALIZED (
-    SELECT l.lane, oldest.slice + random() * (newest.slice - oldest.slice) * (n.waiting > $1)::integer AS beginning
+WITH extent AS MATERIALIZED (
+    SELECT l.lane, n.waiting > $1 AS many, oldest.*, job_tenant(random()::text) AS any_tenant,
+           job_slice(oldest.slice + random() * (newest.slice + interval '250 ms' - oldest.slice)) AS any_slice
     FROM (VALUES ({BLOCKED}), ({PAUSED})) AS l(lane)
     CROSS JOIN LATERAL (
-        SELECT job_slice(j.run_at) AS slice FROM integration_jobs j WHERE {waits_in("j", "l.lane")}
+        SELECT {_PLACE} FROM integration_jobs j WHERE {waits_in("j", "l.lane")}
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
     ) AS oldest
     CROSS JOIN LATERAL (
@@ -135,12 +139,33 @@ WITH bounds AS MATERIALIZED (
             SELECT FROM integration_jobs j WHERE {waits_in("j", "l.lane")} LIMIT $1 + 1) AS few
     ) AS n
 ),
+beginning AS MATERIALIZED (
+    SELECT e.lane, met.slice, met.tenant,
+           met.seq + floor(random() * (newest.seq - met.seq + 1))::bigint * e.many::integer AS seq
+    FROM extent e
+    CROSS JOIN LATERAL (
+        (SELECT {_PLACE} FROM integration_jobs j
+         WHERE {waits_in("j", "e.lane")} AND e.many
+           AND (job_slice(j.run_at), job_tenant(j.organization_id)) >= (e.any_slice, e.any_tenant)
+         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1)
+        UNION ALL
+        SELECT e.slice, e.tenant, e.seq
+        LIMIT 1
+    ) AS met
+    CROSS JOIN LATERAL (
+        SELECT j.seq FROM integration_jobs j
+        WHERE {waits_in("j", "e.lane")} AND job_slice(j.run_at) = met.slice
+          AND job_tenant(j.organization_id) = met.tenant
+        ORDER BY j.seq DESC LIMIT 1
+    ) AS newest
+),
 stray AS MATERIALIZED (
     SELECT s.ctid
-    FROM bounds b
+    FROM beginning b
     CROSS JOIN LATERAL (
         SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq FROM integration_jobs j
-        WHERE {waits_in("j", "b.lane")} AND job_slice(j.run_at) >= b.beginning
+        WHERE {waits_in("j", "b.lane")}
+          AND (job_slice(j.run_at), job_tenant(j.organization_id), j.seq) >= (b.slice, b.tenant, b.seq)
         ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $1
     ) AS s
     WHERE CASE b.lane

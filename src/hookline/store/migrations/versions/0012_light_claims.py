@@ -61,33 +61,43 @@ CLAIMS = [
     """,
 ]
 
-# The first as it was, by the new columns. The second: where the last one of a run is cancelled (p_seqs), the one before
-# it is the last. Not to be waited for: who ends a run's jobs has locked the first of them and wants the last. One that
-# somebody has locked at this moment stays without a mark; a claim sees it run if it is among the first of its key.
+# The first as it was, by the new columns, and again where somebody else changed what was to return (store/endings.py).
+# The second: where the last one of a run is cancelled (p_seqs), the one before it is the last. Not to be waited for:
+# who ends a run's jobs has locked the first of them and wants the last. One that somebody has locked at this moment
+# stays without a mark; a claim sees it run if it is among the first of its key.
 FUNCTIONS = [
     """
 CREATE OR REPLACE FUNCTION let_jobs_follow(p_organization text, p_keys text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    changed boolean;
 BEGIN
     IF current_setting('role') = 'hookline_api'
        AND p_organization IS DISTINCT FROM nullif(current_setting('hookline.organization_id', true), '') THEN
         RAISE insufficient_privilege USING MESSAGE = 'the transaction is bound to another organization';
     END IF;
-    WITH first AS MATERIALIZED (
-        SELECT f.ctid
-        FROM (SELECT DISTINCT key FROM unnest(p_keys) AS u(key)) AS k
-        CROSS JOIN LATERAL (
-            SELECT n.ctid, n.lane FROM integration_jobs n
-            WHERE job_key(n.organization_id, n.ordering_key) = job_key(p_organization, k.key)
-              AND n.key_rank IS NOT NULL AND n.organization_id = p_organization AND n.ordering_key = k.key
-            ORDER BY n.key_rank, n.seq LIMIT 1
-        ) AS f
-        WHERE f.lane = -2
-    )
-    UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
-    FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING';
+    LOOP
+        WITH first AS MATERIALIZED (
+            SELECT f.ctid
+            FROM (SELECT DISTINCT key FROM unnest(p_keys) AS u(key)) AS k
+            CROSS JOIN LATERAL (
+                SELECT n.ctid, n.lane, n.status FROM integration_jobs n
+                WHERE job_key(n.organization_id, n.ordering_key) = job_key(p_organization, k.key)
+                  AND n.key_rank IS NOT NULL AND n.organization_id = p_organization AND n.ordering_key = k.key
+                ORDER BY n.key_rank, n.seq LIMIT 1
+            ) AS f
+            WHERE f.lane = -2 AND f.status = 'PENDING'
+        ),
+        returned AS (
+            UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
+            FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM first) > (SELECT count(*) FROM returned) INTO changed;
+        EXIT WHEN NOT changed;
+    END LOOP;
 END
 $$
 """,
