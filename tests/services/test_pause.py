@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,8 +16,9 @@ from hookline.services import upkeep
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.pause import pause, paused, resume
 from hookline.store import claims, pauses
+from hookline.store.lanes import OTHER_LANES, Lanes, Locked
 from hookline.store.pauses import Pause
-from hookline.store.pool import API_ROLE, open_pool
+from hookline.store.pool import API_ROLE, Connection, open_pool
 
 
 @pytest.fixture
@@ -205,6 +207,71 @@ async def test_the_end_of_a_pause_waits_for_claims_under_way(queue: Queue, desk:
     await bring_back(desk)
     assert await queue.lane_counts() == {"lanes": 2}
     assert len(await run_everything(queue)) == 2
+
+
+class Slow(Lanes):
+    """A claimant that stops for a while once it has locked its lanes."""
+
+    def __init__(self) -> None:
+        super().__init__(OTHER_LANES)
+        self.locked, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def lock(self, connection: Connection) -> Locked:
+        """Lock some lanes, and stop."""
+        locked = await super().lock(connection)
+        self.locked.set()
+        await self.may_go_on.wait()
+        return locked
+
+
+async def test_the_last_ones_come_back_while_a_claim_takes_them(queue: Queue) -> None:
+    """A key's first job is back and a claim takes the run, with what comes back just then: both get what they want."""
+    ids = await paused_run(queue, 3)
+    slow = Slow()
+    claiming = asyncio.create_task(queue.jobs(lanes=slow))
+    await slow.locked.wait()
+    returning = asyncio.create_task(return_some(queue, 100))
+    await queue.until_they_wait(returning)
+    slow.may_go_on.set()
+    assert [job.id for job in await claiming] == ids
+    assert await returning == 0
+    assert await queue.pool.fetchval("SELECT count(*) FROM job_pauses") == 0
+
+
+async def test_a_batch_comes_back_while_a_claim_takes_it(queue: Queue) -> None:
+    """Whatever the order in which its rows lie, and whoever has one locked: a claim and a batch take none crosswise."""
+    ids = await paused_run(queue, 4)
+    for job_id in reversed(ids):
+        await queue.pool.execute("UPDATE integration_jobs SET updated_at = now() WHERE id = $1", job_id)
+    assert [one["id"] for one in await queue.pool.fetch("SELECT id FROM integration_jobs ORDER BY ctid")] == ids[::-1]
+    async with queue.pool.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("SELECT FROM integration_jobs WHERE id = $1 FOR UPDATE", ids[2])
+        claiming = asyncio.create_task(queue.jobs())
+        await queue.until_they_wait(claiming)
+        returning = asyncio.create_task(return_some(queue, 3))
+        await queue.until_they_wait(claiming, returning)
+        await transaction.commit()
+    assert [job.id for job in await claiming] == ids
+    assert await returning == 0
+
+
+async def paused_run(queue: Queue, count: int) -> list[UUID]:
+    """Let jobs of one key come back from a pause, of which the first one is back already."""
+    ids = await queue.add(count, key="a")
+    await pause(queue.pool, "org-1")
+    assert await run_everything(queue) == []
+    await resume(queue.pool, "org-1")
+    assert await return_some(queue, 1) == 1
+    assert await queue.lane_counts() == {"lanes": 1, "paused": count - 1}
+    return ids
+
+
+async def return_some(queue: Queue, limit: int) -> int:
+    """Bring a batch back."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        return await pauses.bring_back(connection, Pause("org-1", None), limit)
 
 
 async def pauses_claim(queue: Queue, connection: asyncpg.Connection) -> None:

@@ -79,14 +79,18 @@ def _pause_from(record: Any) -> Pause:
     return Pause(record[0], record[1], record[2])
 
 
-_BRING_BACK = f"""
-WITH first AS MATERIALIZED (
+_OLDEST_ASIDE = f"""
     SELECT j.ctid FROM integration_jobs j
     WHERE {waits_in("j", PAUSED)} AND job_tenant(j.organization_id) = job_tenant($1)
       AND j.organization_id = $1 AND ($2::uuid IS NULL OR j.connected_account_id = $2) AND NOT {is_paused("j")}
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
-)
-UPDATE integration_jobs j SET lane = {HOME} FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
+"""  # noqa: S608
+_ARE_FEWER = f"SELECT count(*) < $3 FROM ({_OLDEST_ASIDE}) AS oldest"  # noqa: S608
+# In the order of their pages, as a claim takes rows: the two may meet in a key, and neither waits for the other then
+# that waits for it.
+_BRING_BACK = f"""
+UPDATE integration_jobs j SET lane = {HOME}
+WHERE j.ctid = ANY (ARRAY({_OLDEST_ASIDE})) AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 
@@ -95,19 +99,16 @@ async def bring_back(connection: Connection, owner: Pause, limit: int) -> int:
     """Return an owner's oldest jobs that were put aside to their lanes; how many those were. Needs a transaction.
 
     When these are the last ones, the pause is over: that is decided while no claim is under way that could put more
-    aside.
+    aside. Claims are waited for before any job is changed, since they may wait for what was.
     """
-    returned = await _bring_back(connection, owner, limit)
-    if returned < limit:
+    arguments = owner.organization_id, owner.connected_account_id
+    are_last = await connection.fetchval(_ARE_FEWER, *arguments, limit)
+    if are_last:
         await lock_all(connection)
-        returned += await _bring_back(connection, owner, limit)
-        if returned < limit:
-            await connection.execute(_END, owner.organization_id, owner.connected_account_id)
+    returned = len(await connection.fetch(_BRING_BACK, *arguments, limit))
+    if are_last and returned < limit:
+        await connection.execute(_END, *arguments)
     return returned
-
-
-async def _bring_back(connection: Connection, owner: Pause, limit: int) -> int:
-    return len(await connection.fetch(_BRING_BACK, owner.organization_id, owner.connected_account_id, limit))
 
 
 _END = """
