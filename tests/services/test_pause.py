@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.services import bodies
 from tests.services.desk import Desk
-from tests.store.queue import Queue
+from tests.store.queue import Queue, look_early
 
 from hookline.domain.ids import new_id
 from hookline.services import upkeep
@@ -238,8 +238,9 @@ async def test_the_last_ones_come_back_while_a_claim_takes_them(queue: Queue) ->
     assert await queue.pool.fetchval("SELECT count(*) FROM job_pauses") == 0
 
 
-async def test_a_batch_comes_back_while_a_claim_takes_it(queue: Queue) -> None:
+async def test_a_batch_comes_back_while_a_claim_takes_it(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order in which its rows lie, and whoever has one locked: a claim and a batch take none crosswise."""
+    look_early(monkeypatch)
     ids = await paused_run(queue, 4)
     for job_id in reversed(ids):
         await queue.pool.execute("UPDATE integration_jobs SET updated_at = now() WHERE id = $1", job_id)

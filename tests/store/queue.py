@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from hookline.domain.ids import new_id
 from hookline.store import claims, workers
 from hookline.store.claims import Claim, Claimed
+from hookline.store.lanes import untouched
 
 _ADD = """
 INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, ordering_key, lane, run_at,
@@ -20,6 +22,15 @@ FROM (SELECT gen_random_uuid() AS id, n AS number FROM generate_series(1, $1::in
 ORDER BY number
 RETURNING id
 """
+
+
+def look_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have claims look as if whoever locks their jobs came right after that, and before they change these."""
+    statement = claims._CLAIM
+    for source in (("s", "seen"), ("f", "first_of_key")):
+        assert untouched(*source) in statement
+        statement = statement.replace(untouched(*source), "true")
+    monkeypatch.setattr(claims, "_CLAIM", statement)
 
 
 class Queue:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from tests.store.queue import Queue
+from tests.store.queue import Queue, look_early
 
 from hookline.domain.errors import PermanentFailure
 from hookline.domain.ids import new_id
@@ -16,7 +16,6 @@ from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
 from hookline.store import claims, endings, lanes, pauses
 from hookline.store.claims import Claim, Hold
-from hookline.store.lanes import untouched
 
 HOUR = timedelta(hours=1)
 
@@ -435,9 +434,7 @@ async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
         await transaction.start()
         assert (await claims.claim(connection, queue.worker_id, limit=2, claim_id=meanwhile.id)).runs
         giving_up = asyncio.create_task(give_up(meanwhile))
-        while not await queue.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            assert not giving_up.done()
-            await asyncio.sleep(0.01)
+        await queue.until_they_wait(giving_up)
         await transaction.commit()
         await giving_up
     await give_up(before)
@@ -484,11 +481,7 @@ async def test_a_run_that_changes_while_it_is_claimed_is_claimed_whole_or_later(
     queue: Queue, monkeypatch: pytest.MonkeyPatch, changed: int
 ) -> None:
     """Somebody runs the first one at once, or cancels the last one, after the claim has picked the run."""
-    picks = claims._CLAIM
-    for source in (("s", "seen"), ("f", "first_of_key")):  # as if that one came right after the claim had looked
-        assert untouched(*source) in picks
-        picks = picks.replace(untouched(*source), "true")
-    monkeypatch.setattr(claims, "_CLAIM", picks)
+    look_early(monkeypatch)
     ids = await queue.add(3, key="a")
     await queue.add(1)
     async with queue.pool.acquire() as other:
