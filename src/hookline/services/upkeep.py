@@ -60,7 +60,7 @@ async def keep_up(
     """
     more = False
     for place, step in enumerate(
-        (_rescue, _adopt, _settle, _expire, _bring_back, _tend_tokens, _forget_flows, _sort_in)
+        (_rescue, _adopt, _settle, _expire, _bring_back, _tend_tokens, _forget_flows, _sort_in, _return_strays)
     ):
         try:
             more |= await _alone(pool, place, step, unowned_for)
@@ -117,9 +117,13 @@ async def _bring_back(connection: Connection, _: timedelta) -> bool:
     owners = await pauses.list_resuming(connection)
     if owners:
         await pauses.bring_back(connection, random.choice(owners), RETURN_BATCH)  # noqa: S311
+    return bool(owners)
+
+
+async def _return_strays(connection: Connection, _: timedelta) -> bool:
     if strays := await pauses.return_strays(connection, STRAYS):
         log.warning("returned jobs that were put aside for nothing", jobs=strays)
-    return bool(owners)
+    return False
 
 
 async def _sort_in(connection: Connection, _: timedelta) -> bool:

@@ -86,8 +86,7 @@ _OLDEST_ASIDE = f"""
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
 """  # noqa: S608
 _ARE_FEWER = f"SELECT count(*) < $3 FROM ({_OLDEST_ASIDE}) AS oldest"  # noqa: S608
-# In the order of their pages, as a claim takes rows: the two may meet in a key, and neither waits for the other then
-# that waits for it.
+# In the order of their pages, as a claim takes rows: where the two meet in a key, only one of them waits.
 _BRING_BACK = f"""
 UPDATE integration_jobs j SET lane = {HOME}
 WHERE j.ctid = ANY (ARRAY({_OLDEST_ASIDE})) AND j.status = 'PENDING'
@@ -99,7 +98,7 @@ async def bring_back(connection: Connection, owner: Pause, limit: int) -> int:
     """Return an owner's oldest jobs that were put aside to their lanes; how many those were. Needs a transaction.
 
     When these are the last ones, the pause is over: that is decided while no claim is under way that could put more
-    aside. Claims are waited for before any job is changed, since they may wait for what was.
+    aside. Claims are waited for before a job is changed, since one of them might wait for that job.
     """
     arguments = owner.organization_id, owner.connected_account_id
     are_last = await connection.fetchval(_ARE_FEWER, *arguments, limit)
