@@ -367,6 +367,7 @@ async def test_every_table_is_swept_or_holds_nobody(pool: asyncpg.Pool) -> None:
         "send_paces": "of accounts and apps",
         "job_workers": "processes",
         "job_claims": "ids of jobs that run",
+        "job_lane_marks": "how far claims have come",
         "job_pauses": "of organizations",
         "retention_sweeps": "ids of rows",
         "media_garbage": "names of files that are to be deleted",

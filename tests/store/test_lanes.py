@@ -11,7 +11,7 @@ import pytest
 from tests.store.queue import Queue
 
 from hookline.domain.ids import new_id
-from hookline.store import claims, endings, lanes
+from hookline.store import claims, endings, lanes, marks
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import open_pool
 
@@ -134,7 +134,7 @@ async def test_marks_lead_past_what_has_ended(queue: Queue, database_url: str) -
             assert not (await seen.lock(connection)).busy
         await queue.add(1)
         worn = await blocks_of_a_look(queue)
-        from_marks = await blocks_of_a_look(queue, seen._marks)
+        from_marks = await blocks_of_a_look(queue, seen.marks)
     finally:
         await holder.close()
     assert worn > 2_000
@@ -177,16 +177,23 @@ async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: p
 
 
 async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, database_url: str) -> None:
-    """It begins near the present, and comes to what has been waiting lane by lane; before that it has not swept."""
+    """It begins where another has come to, and comes to what lies before that lane by lane."""
     holder = await asyncpg.connect(database_url)
     try:
         await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await holder.execute("SELECT 1 FROM integration_jobs")
         await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
         await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+        async with queue.pool.acquire() as connection, connection.transaction():
+            assert await marks.read(connection, OTHER_LANES) is None
+            former = Lanes(OTHER_LANES)
+            assert not (await former.lock(connection)).busy
+            await marks.write(connection, former.marks)
         await queue.add(1, delay=-HOUR)
-        seen = Lanes(OTHER_LANES, at_once=1)
-        assert await blocks_of_a_look(queue, seen._marks) < 500
+        async with queue.pool.acquire() as connection:
+            seen = Lanes(OTHER_LANES, await marks.read(connection, OTHER_LANES))
+        assert seen.marks == former.marks
+        assert await blocks_of_a_look(queue, seen.marks) < 500
         found = []
         while not seen.swept:
             async with queue.pool.acquire() as connection, connection.transaction():
@@ -196,13 +203,29 @@ async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, dat
     assert set(found) == {await queue.pool.fetchval("SELECT lane FROM integration_jobs WHERE status = 'PENDING'")}
 
 
-async def test_a_new_claimant_finds_what_is_due_now(queue: Queue) -> None:
-    """What is due since a moment ago is in its first look, whichever lane it is in."""
+async def test_a_new_claimant_finds_what_has_come_since(queue: Queue) -> None:
+    """What came when nobody looked is in its first look, whichever lane it is in."""
+    former = Lanes(OTHER_LANES)
+    async with queue.pool.acquire() as connection, connection.transaction():
+        assert not (await former.lock(connection)).busy
     await queue.add(300, delay=timedelta(0))
-    seen = Lanes(OTHER_LANES, at_once=1)
+    seen = Lanes(OTHER_LANES, former.marks)
     async with queue.pool.acquire() as connection, connection.transaction():
         assert len((await seen.lock(connection)).lanes) == lanes.FEW_LANES
     assert not seen.swept
+
+
+async def test_a_sweep_that_fails_is_made_again(queue: Queue, database_url: str) -> None:
+    """A look that breaks off has swept nothing."""
+    seen = Lanes(OTHER_LANES)
+    gone = await asyncpg.connect(database_url)
+    await gone.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await seen.lock(gone)
+    assert not seen.swept
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await seen.lock(connection)
+    assert seen.swept
 
 
 async def test_lanes_take_turns(queue: Queue) -> None:

@@ -12,13 +12,14 @@ Put aside. A job that cannot run leaves its lane when a claim meets it: behind a
 Low-water marks. Entries of ended jobs stay at the beginning of a lane until a vacuum may remove them, for as long as
 the oldest snapshot is open. A claim therefore begins at the job that was seen first the last time, and looks from the
 very beginning again (a sweep, for what was committed late or has returned) as often as a twentieth of the time allows,
-in all lanes at once, or in some after another where there is much to step over. A claimant that is new begins near the
-present, and sweeps at once and some after another: what waits meanwhile is found in turn, what comes is not held up.
+in all lanes at once, or in some after another where there is much to step over. A claimant that is new begins where
+others have come to (store/marks.py), and sweeps one lane first.
 """
 
 import random
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -39,8 +40,7 @@ LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second 
 # A place in a lane: a slice, in it an organization's hash, of that a job's seq.
 Place = tuple[datetime, int, int]
 _BEGINNING: Place = (datetime(2000, 1, 1, tzinfo=UTC), -(2**63), 0)
-_SWEEP_SHARE = 20  # a sweep is made again after so many times what the last one took,
-_FIRST_SHARE = 2  # until all lanes have been swept once after so many times, where there is something to do meanwhile
+_SWEEP_SHARE = 20  # a sweep is made again after so many times what the last one took
 _SWEEP_SECONDS = 0.01  # what it may take; all lanes are swept at once if that takes no longer
 
 # How many organizations' quarters of a second a claim steps through in a lane: from the oldest, and from the newest.
@@ -77,7 +77,7 @@ def waits_in(alias: str, lane: str | int) -> str:
 FEW_LANES = 16
 WINDOW = 24
 # For so long after its time a job may still be committed without waiting for a sweep.
-_LATE_SECONDS = 0.5
+_LATE = "500 milliseconds"
 _LOCK = f"""
 WITH lane AS MATERIALIZED (
     SELECT l.lane, l.position, due.*
@@ -96,7 +96,7 @@ locked AS MATERIALIZED (
     SELECT * FROM lane WHERE seq IS NOT NULL AND pg_try_advisory_xact_lock($5::integer, lane) LIMIT {FEW_LANES}
 )
 SELECT l.lane, l.slice, l.tenant, l.seq, EXISTS (SELECT FROM locked k WHERE k.lane = l.lane) AS locked,
-       now() - interval '{_LATE_SECONDS} seconds' AS settled
+       now() - interval '{_LATE}' AS settled
 FROM lane l
 """  # noqa: S608 - constants only, here and below
 
@@ -108,30 +108,30 @@ class Lanes:
     sweep, and begins anywhere. Looks side by side may share a view. keyed: all that was claimed last had ordering keys.
     """
 
-    def __init__(self, lanes: range, *, at_once: int | None = None) -> None:
-        """at_once: how many lanes the first look sweeps, the next ones as many as are quick; all, if it is not said."""
-        present = (datetime.now(UTC) - timedelta(seconds=_LATE_SECONDS), *_BEGINNING[1:])
-        self._marks: dict[int, Place] = dict.fromkeys(lanes, present)
+    def __init__(self, lanes: range, marks: Mapping[int, Place] | None = None) -> None:
+        """marks: where to begin in each lane. Without them the first look sweeps all lanes."""
+        self.marks: dict[int, Place] = dict.fromkeys(lanes, _BEGINNING) if marks is None else dict(marks)
         self._turns = random.sample(lanes, len(lanes))
         self._plenty = False
         self.keyed = False
         self._sweep_at = 0.0
         self._first = 0  # of the lanes that are swept next
-        self._at_once = len(lanes) if at_once is None else at_once
-        self._unswept = len(lanes)
+        self._at_once = len(lanes) if marks is None else 1
+        self._unswept = set(lanes)
         self._found = False  # something due, at the last look
 
     @property
     def swept(self) -> bool:
         """Whether all lanes have been looked at from their beginning, so that a look that finds nothing says so."""
-        return self._unswept <= 0
+        return not self._unswept
 
     async def lock(self, connection: Connection) -> Locked:
         """Lock some lanes in which something is due, until the transaction ends."""
         started = time.monotonic()
         if started >= self._sweep_at or not (self.swept or self._found):
-            self._lower()
-            locked = await self._look(connection, self._turns)
+            swept = self._next_to_sweep()
+            locked = await self._look(connection, self._turns, swept)
+            self._unswept.difference_update(swept)
             self._learn(started, time.monotonic())
             return locked
         if self._plenty:
@@ -140,12 +140,12 @@ class Lanes:
                 return locked
         return await self._look(connection, self._turns)
 
-    async def _look(self, connection: Connection, lanes: list[int]) -> Locked:
-        marks = zip(*(self._marks[lane] for lane in lanes), strict=True)
+    async def _look(self, connection: Connection, lanes: list[int], swept: Container[int] = ()) -> Locked:
+        marks = zip(*(_BEGINNING if lane in swept else self.marks[lane] for lane in lanes), strict=True)
         records = await connection.fetch(_LOCK, lanes, *marks, LANE_LOCKS)
         settled: Place = (records[0]["settled"], *_BEGINNING[1:])
         for lane, *place, _, _ in records:
-            self._marks[lane] = settled if place[0] is None else min(settled, tuple(place))
+            self.marks[lane] = settled if place[0] is None else min(settled, tuple(place))
         due = sum(record["seq"] is not None for record in records)
         self._found = due > 0
         self._plenty = due * 2 > len(lanes)
@@ -155,22 +155,21 @@ class Lanes:
         slices, tenants, seqs = ([record[column] for record in locked] for column in ("slice", "tenant", "seq"))
         return Locked((names, slices, tenants, seqs), busy=self._found)
 
-    def _lower(self) -> None:
-        """Have the lanes that are swept now looked at from their beginning."""
-        lanes = list(self._marks)
-        for lane in range(self._first, self._first + self._at_once):
-            self._marks[lanes[lane % len(lanes)]] = _BEGINNING
+    def _next_to_sweep(self) -> set[int]:
+        """Choose the lanes that are looked at from their beginning now; looks side by side choose others."""
+        lanes = list(self.marks)
+        chosen = {lanes[place % len(lanes)] for place in range(self._first, self._first + self._at_once)}
         self._first = (self._first + self._at_once) % len(lanes)
-        self._unswept -= self._at_once
+        return chosen
 
     def _learn(self, started: float, ended: float) -> None:
         """Sweep fewer lanes at once where that holds up the claim: what is due in the others should not wait for it."""
         took = ended - started
-        self._sweep_at = ended + (_SWEEP_SHARE if self.swept else _FIRST_SHARE) * took
+        self._sweep_at = ended + _SWEEP_SHARE * took
         if took > _SWEEP_SECONDS:
             self._at_once = max(1, self._at_once // 2)
         elif took < _SWEEP_SECONDS / 4:
-            self._at_once = min(len(self._marks), self._at_once * 2)
+            self._at_once = min(len(self.marks), self._at_once * 2)
 
 
 _LOCK_ALL = "SELECT pg_advisory_xact_lock($1::integer, lane) FROM generate_series($2::integer, $3::integer) AS lane"

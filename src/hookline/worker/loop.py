@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from uuid import UUID
@@ -15,8 +16,8 @@ from hookline.services.presence import Presence
 from hookline.services.process import process_due
 from hookline.services.upkeep import keep_up
 from hookline.services.wakeup import Listener, Work
-from hookline.store import claims
-from hookline.store.lanes import WEBHOOK_LANES, Lanes
+from hookline.store import claims, marks
+from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import DATABASE_AWAY
 from hookline.worker.handlers import Handler, default_handlers
 from hookline.worker.runner import Runner
@@ -24,6 +25,7 @@ from hookline.worker.watch import SHORTEST_WAIT_SECONDS, Watch, happens
 from hookline.worker.webhooks import Batches
 
 UPKEEP_SECONDS = 2.0
+MARKS_SECONDS = 10.0
 # After this much of a stop, jobs still running are left to be rescued.
 STOP_SECONDS = 20.0
 DATABASE_PAUSE_SECONDS = 1.0
@@ -65,18 +67,20 @@ class Worker:
             await stack.enter_async_context(self._presence)
             if settings.notify:
                 await stack.enter_async_context(Listener(self._pool, lambda work: self._watches[work].ring()))
-            runner, lanes = self._runner(), Lanes(WEBHOOK_LANES, at_once=1)
-            lookers = [self._jobs(runner), self._webhooks(self._batches(lanes))]
+            others, webhooks = [await self._begin_at(lanes) for lanes in (OTHER_LANES, WEBHOOK_LANES)]
+            runner = self._runner(others)
+            lookers = [self._jobs(runner), self._webhooks(self._batches(webhooks))]
             for _ in range(settings.worker_slots - 1):
-                lookers += [self._help(Work.JOBS, runner), self._help(Work.WEBHOOKS, self._batches(lanes))]
+                lookers += [self._help(Work.JOBS, runner), self._help(Work.WEBHOOKS, self._batches(webhooks))]
             tasks = [asyncio.create_task(looker) for looker in lookers]
-            tasks.append(asyncio.create_task(self._keep_up(), name="upkeep"))
+            tasks.append(asyncio.create_task(self._keep_up(others, webhooks), name="upkeep"))
             log.info("worker started", worker_id=str(self._presence.id))
             stopping = asyncio.create_task(self._stopping.wait())
             try:
                 await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
                 self.stop()
                 await self._end(runner, *tasks)
+                await self._write_marks(others, webhooks)
             finally:
                 for task in (*tasks, stopping):
                     task.cancel()
@@ -107,13 +111,13 @@ class Worker:
         """Run everything that is due now, then return how many jobs that was. For tests and one-off commands."""
         done = 0
         async with self._presence:
-            runner, batches = self._runner(), self._batches(Lanes(WEBHOOK_LANES, at_once=1))
+            runner, batches = self._runner(Lanes(OTHER_LANES)), self._batches(Lanes(WEBHOOK_LANES))
             idle = False
             while not idle and not self._broken:
                 idle = not runner.in_hand  # before the look: what ends during it may have made more due
                 ran = await batches.look() + await runner.look()
                 done += ran
-                idle = idle and not ran and runner.everywhere and batches.everywhere
+                idle = idle and not ran
                 if runner.in_hand:
                     await runner.progress(SHORTEST_WAIT_SECONDS)
             await runner.stop(STOP_SECONDS)
@@ -122,13 +126,31 @@ class Worker:
             raise error
         return done
 
-    def _runner(self) -> Runner:
+    async def _begin_at(self, lanes: range) -> Lanes:
+        """Begin where others have come to; at the beginning, if that cannot be asked."""
+        try:
+            async with self._pool.acquire() as connection:
+                return Lanes(lanes, await marks.read(connection, lanes))
+        except DATABASE_AWAY as error:
+            log.warning("the database is not there", error=type(error).__name__)
+            return Lanes(lanes)
+
+    async def _write_marks(self, *kinds: Lanes) -> None:
+        try:
+            async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
+                for lanes in kinds:
+                    await marks.write(connection, lanes.marks)
+        except DATABASE_AWAY as error:
+            log.warning("where claims have come to is not written down", error=type(error).__name__)
+
+    def _runner(self, lanes: Lanes) -> Runner:
         settings = self._context.settings
         return Runner(
             self._pool,
             self._handlers,
             self._presence,
             self._context.policy,
+            lanes,
             concurrency=settings.worker_concurrency,
             batch=settings.worker_batch,
             follows=self._look_soon,
@@ -209,9 +231,12 @@ class Worker:
             await happens(self._stopping, within=SHORTEST_WAIT_SECONDS)
         return 0
 
-    async def _keep_up(self) -> None:
-        context = self._context
+    async def _keep_up(self, *kinds: Lanes) -> None:
+        context, write_at = self._context, time.monotonic()
         while True:
+            if time.monotonic() >= write_at:
+                await self._write_marks(*kinds)
+                write_at = time.monotonic() + MARKS_SECONDS
             while await keep_up(
                 self._pool, unowned_for=context.unowned_for, retention=context.retention, objects=context.objects
             ):

@@ -20,7 +20,7 @@ from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.store import claims
 from hookline.store.claims import Claim, Claimed, Hold, Run
-from hookline.store.lanes import OTHER_LANES, Lanes
+from hookline.store.lanes import Lanes
 from hookline.worker.handlers import Handler
 from hookline.worker.recorder import PAUSE_SECONDS, UNENDED, Recorder
 from hookline.worker.watch import happens
@@ -85,6 +85,7 @@ class Runner:
         handlers: Mapping[str, Handler],
         presence: Presence,
         policy: RetryPolicy,
+        lanes: Lanes,
         *,
         concurrency: int,
         batch: int,
@@ -99,7 +100,7 @@ class Runner:
         self._batch = batch
         self._follows = follows
         self._broken = broken
-        self._lanes = Lanes(OTHER_LANES, at_once=1)
+        self._lanes = lanes
         self._waiting = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
