@@ -104,12 +104,20 @@ def unrecorded_before(claims: Iterable[ClaimedJob]) -> list[Claim]:
 
 
 # In a statement of its own, after what ended: a claim that puts followers aside holds the one they wait for locked, so
-# whoever ends that one comes here only when they are to be seen. Answers whether somebody else changed any of those
-# that were to return: one that was cancelled just then has a follower, which only a later snapshot shows.
+# whoever ends that one comes here only when they are to be seen. Nearly always nothing of a key is put aside, which an
+# index of its own says at once: the one of keys holds what has ended as well, until a vacuum. Answers whether somebody
+# else changed any of those that were to return: one that was cancelled just then has a follower, which only a later
+# snapshot shows.
 _LET_FOLLOW = f"""
 WITH first AS MATERIALIZED (
     SELECT f.ctid
-    FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)) AS k
+    FROM (
+        SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS k(organization_id, ordering_key)
+        WHERE EXISTS (
+            SELECT FROM integration_jobs b
+            WHERE job_key(b.organization_id, b.ordering_key) = job_key(k.organization_id, k.ordering_key)
+              AND b.queue_lane = {BLOCKED})
+    ) AS k
     CROSS JOIN LATERAL (
         SELECT n.ctid, n.lane, n.status FROM integration_jobs n WHERE {of_key("n", "k")}
         ORDER BY n.key_rank, n.seq LIMIT 1

@@ -191,12 +191,12 @@ class Runner:
     async def _room_for_more(self) -> int:
         """How many more jobs to take on; waits a little where that is not worth a claim."""
         while not self._stopping:
-            ahead = self._pace.jobs_within(AHEAD_SECONDS)
+            ahead = self._pace.jobs_within(AHEAD_SECONDS) - self._asked
             if self._ran_out() and self._ran_out_at - self._taken_at < QUICK_SECONDS:
                 ahead = max(ahead, 2 * self._taken)
-            room = min(self._concurrency + ahead - self._active - len(self._waiting), MOST_IN_HAND - self.in_hand)
-            room -= self._asked
-            if room * 4 >= self._concurrency + ahead:
+            most = MOST_IN_HAND - self.in_hand - self._asked
+            room = min(self._concurrency + ahead - self._active - len(self._waiting), most)
+            if room > 0 and room * 4 >= self._concurrency + ahead:
                 return room
             if not await self.progress(GATHER_SECONDS) and room > 0:
                 return room

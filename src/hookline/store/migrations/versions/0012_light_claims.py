@@ -36,6 +36,8 @@ JOBS = [
     " (queue_lane, job_slice(run_at), job_tenant(organization_id), seq) WHERE queue_lane > -4",
     "CREATE INDEX integration_jobs_key ON integration_jobs"
     " (job_key(organization_id, ordering_key), key_rank, seq) WHERE key_rank IS NOT NULL",
+    "CREATE INDEX integration_jobs_blocked ON integration_jobs (job_key(organization_id, ordering_key))"
+    " WHERE queue_lane = -2",
     "CREATE INDEX integration_jobs_failed ON integration_jobs (organization_id, provider, id) WHERE queue_lane = -5",
     "DROP FUNCTION job_rank",
 ]
@@ -81,7 +83,13 @@ BEGIN
     LOOP
         WITH first AS MATERIALIZED (
             SELECT f.ctid
-            FROM (SELECT DISTINCT key FROM unnest(p_keys) AS u(key)) AS k
+            FROM (
+                SELECT DISTINCT key FROM unnest(p_keys) AS u(key)
+                WHERE EXISTS (
+                    SELECT FROM integration_jobs b
+                    WHERE job_key(b.organization_id, b.ordering_key) = job_key(p_organization, u.key)
+                      AND b.queue_lane = -2)
+            ) AS k
             CROSS JOIN LATERAL (
                 SELECT n.ctid, n.lane, n.status FROM integration_jobs n
                 WHERE job_key(n.organization_id, n.ordering_key) = job_key(p_organization, k.key)
