@@ -153,8 +153,8 @@ class Settings(BaseSettings):
             raise ValueError("production needs HOOKLINE_JWT_SECRET or HOOKLINE_JWT_JWKS_URL")
         if self.production and self.kms_uri is None:
             raise ValueError("production needs HOOKLINE_KMS_URI")
-        if self.worker_slots + 2 > self.database_pool_size:
-            raise ValueError("HOOKLINE_DATABASE_POOL_SIZE must be at least HOOKLINE_WORKER_SLOTS + 2")
+        if 2 * self.worker_slots + 2 > self.database_pool_size:
+            raise ValueError("HOOKLINE_DATABASE_POOL_SIZE must be at least twice HOOKLINE_WORKER_SLOTS, and 2 more")
         if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
             raise ValueError("HOOKLINE_JWT_SECRET must have 32 bytes or more")
         return self

@@ -444,6 +444,9 @@ async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
         await queue.jobs(claim_id=after.id)
     assert await queue.statuses() == {"PENDING": 6}
     assert len(await queue.jobs()) == 6
+    for hold in (before, meanwhile, after):
+        await give_up(hold)
+    assert await queue.statuses() == {"PROCESSING": 6}, "what was claimed anew is not given up with it"
 
 
 @pytest.mark.parametrize("changed", [0, 2])

@@ -1,5 +1,6 @@
 """Lanes: nobody is buried in another's backlog, and what lies in the table costs a claim nothing."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ import pytest
 from tests.store.queue import Queue
 
 from hookline.domain.ids import new_id
-from hookline.store import claims, endings, lanes, marks
+from hookline.store import claims, endings, lane_marks, lanes
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import open_pool
 
@@ -185,17 +186,17 @@ async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, dat
         await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
         await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
         async with queue.pool.acquire() as connection, connection.transaction():
-            assert await marks.read(connection, OTHER_LANES) is None
+            assert await lane_marks.read(connection, OTHER_LANES) is None
             former = Lanes(OTHER_LANES)
             assert not (await former.lock(connection)).busy
-            await marks.write(connection, former.marks)
+            await lane_marks.write(connection, former.marks)
         await queue.add(1, delay=-HOUR)
         async with queue.pool.acquire() as connection:
-            seen = Lanes(OTHER_LANES, await marks.read(connection, OTHER_LANES))
+            seen = Lanes(OTHER_LANES, await lane_marks.read(connection, OTHER_LANES))
         assert seen.marks == former.marks
         assert await blocks_of_a_look(queue, seen.marks) < 500
         found = []
-        while not seen.swept:
+        while seen._unswept:
             async with queue.pool.acquire() as connection, connection.transaction():
                 found += (await seen.lock(connection)).lanes
     finally:
@@ -212,7 +213,24 @@ async def test_a_new_claimant_finds_what_has_come_since(queue: Queue) -> None:
     seen = Lanes(OTHER_LANES, former.marks)
     async with queue.pool.acquire() as connection, connection.transaction():
         assert len((await seen.lock(connection)).lanes) == lanes.FEW_LANES
-    assert not seen.swept
+    assert seen._unswept
+
+
+async def test_what_a_sweep_finds_is_not_passed_over_by_a_look_beside_it(queue: Queue) -> None:
+    """A look that began further on, and ends later, leaves the mark where the sweep has put it."""
+    former = Lanes(OTHER_LANES)
+    async with queue.pool.acquire() as connection, connection.transaction():
+        await former.lock(connection)
+    await queue.add(1, delay=-HOUR)
+    seen = Lanes(OTHER_LANES, former.marks)
+    begun = dict(seen.marks)
+    async with queue.pool.acquire() as one, queue.pool.acquire() as other, one.transaction(), other.transaction():
+        beside = asyncio.create_task(seen._look(other, list(OTHER_LANES)))
+        await asyncio.sleep(0)
+        assert (await seen._look(one, list(OTHER_LANES), set(OTHER_LANES))).lanes
+        await beside
+    (lane,) = (lane for lane in OTHER_LANES if seen.marks[lane] < begun[lane])
+    assert lane == await queue.pool.fetchval("SELECT lane FROM integration_jobs")
 
 
 async def test_a_sweep_that_fails_is_made_again(queue: Queue, database_url: str) -> None:
@@ -222,10 +240,10 @@ async def test_a_sweep_that_fails_is_made_again(queue: Queue, database_url: str)
     await gone.close()
     with pytest.raises(asyncpg.InterfaceError):
         await seen.lock(gone)
-    assert not seen.swept
+    assert seen._unswept
     async with queue.pool.acquire() as connection, connection.transaction():
         await seen.lock(connection)
-    assert seen.swept
+    assert not seen._unswept
 
 
 async def test_lanes_take_turns(queue: Queue) -> None:

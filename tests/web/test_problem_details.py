@@ -135,7 +135,7 @@ async def test_readiness_is_the_database_s_and_liveness_is_not(
     open_api: OpenApi, settings_for: SettingsFor, database_url: str
 ) -> None:
     """Without free connections the process is alive and not ready; with one, it is ready again."""
-    settings = settings_for(database_url, database_pool_size=3, worker_slots=1)
+    settings = settings_for(database_url, database_pool_size=4, worker_slots=1)
     api = await open_api(settings)
     assert (await api.get("/readyz", headers={})).json == {"status": "ok"}
     owner = await asyncpg.connect(database_url)
@@ -143,7 +143,7 @@ async def test_readiness_is_the_database_s_and_liveness_is_not(
     try:
         await transaction.start()
         await owner.execute("LOCK TABLE connected_accounts")
-        stuck = [asyncio.create_task(api.get("/api/integrations")) for _ in range(3)]
+        stuck = [asyncio.create_task(api.get("/api/integrations")) for _ in range(4)]
         await asyncio.sleep(0.3)
         answer = await api.get("/readyz", headers={})
         assert (answer.status, answer.problem) == (503, "unavailable")

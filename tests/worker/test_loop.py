@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from hookline.domain.errors import PermanentFailure, WaitRequested
 from hookline.providers import PROVIDERS
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.wakeup import Work
-from hookline.store import claims
+from hookline.store import claims, lanes
 from hookline.store.jobs import Job
 from hookline.store.pool import open_pool
 from hookline.worker import Worker
@@ -102,7 +102,7 @@ async def test_who_helps_rests_while_the_worker_may_not_claim(context: WorkerCon
     """A worker that has lost its lease in the middle of a backlog does not turn in circles."""
 
     class Full:
-        everywhere = True
+        searching = False
         looks = 0
 
         @property
@@ -122,6 +122,43 @@ async def test_who_helps_rests_while_the_worker_may_not_claim(context: WorkerCon
     assert not backlog.is_set()
     worker.stop()
     await helping
+
+
+async def test_drain_comes_to_what_follows_a_long_job(context: WorkerContext, jobs: IntegrationJobs) -> None:
+    """What was put aside behind a job that takes long is due once that has ended, and since a while ago."""
+    seen: list[Any] = []
+
+    async def handle(job: Job) -> None:
+        seen.append(job.payload)
+        if job.payload == 1:
+            await add(jobs, 2, ordering_key="a")
+            await asyncio.sleep(1.8)
+
+    await add(jobs, 1, ordering_key="a")
+    assert await Worker(context, {"TEST": handle}).drain() == 2
+    assert seen == [1, 2]
+
+
+async def test_a_worker_leaves_its_marks_to_the_next_one(
+    desk: Desk, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its claims have come to is written down when it stops, and the next one begins there."""
+    async with working(Worker(context)):
+        await asyncio.sleep(0.1)
+    left = await desk.rows("SELECT lane, now() - slice < interval '1 minute' AS recent FROM job_lane_marks")
+    assert sorted(one["lane"] for one in left) == list(lanes.ALL_LANES)
+    assert all(one["recent"] for one in left)
+    begun: list[dict[int, Any]] = []
+    look = lanes.Lanes._look
+
+    async def noted(self: lanes.Lanes, *arguments: Any) -> lanes.Locked:
+        begun.append(dict(self.marks))
+        return await look(self, *arguments)
+
+    monkeypatch.setattr(lanes.Lanes, "_look", noted)
+    async with working(Worker(context)):
+        await until(lambda: asyncio.sleep(0, len(begun) > 1), "both have looked")
+    assert all(datetime.now(UTC) - mark[0] < timedelta(minutes=1) for marks in begun[:2] for mark in marks.values())
 
 
 @pytest.mark.parametrize("how", ["drain", "run"])

@@ -93,14 +93,17 @@ class IntegrationJobs:
         """
         job_id = job.id if isinstance(job, Job) else _uuid(job, "job id")
         hold, doubtful = Hold(new_id(), self._presence.id), list(self._doubtful)
+        claiming = False
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 for one in doubtful:
                     await claims.give_up(connection, one)
+                claiming = True
                 owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
                 claimed = owner and await claims.claim_one(connection, owner, job_id, hold)
         except BaseException:
-            self._doubtful.append(hold)
+            if claiming:
+                self._doubtful.append(hold)
             raise
         self._doubtful = [one for one in self._doubtful if one not in doubtful]
         if not claimed:
@@ -172,7 +175,7 @@ def _checked(
 
 
 def _key(ordering_key: Any, job_type: str) -> str:
-    """Take a key that is no webhook's: these run in batches, and those of a key beside its other jobs."""
+    """Take a key that no webhook has: they are taken whatever else of their key runs."""
     if job_type == IntegrationJobType.PROCESS_WEBHOOK:
         raise InvalidRequest(f"a {job_type} job takes no ordering_key")
     key = _name(ordering_key, "ordering_key")

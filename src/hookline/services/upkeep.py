@@ -52,11 +52,11 @@ async def keep_up(
 ) -> bool:
     """Do one round of what no other process is at; returns whether there is more to do at once.
 
-    Rescues dead workers' jobs, brings back what was put aside for a pause that ends, gives unowned events to accounts
-    that connected since, matches held changes whose message is there, lets what waited in vain expire, keeps the
-    search's index in order, has tokens that are due looked after, forgets connections that nobody ended, prunes a
-    little, and deletes the files of what is gone. Each is a transaction of its own: one that fails is logged, and the
-    others go on.
+    Rescues dead workers' jobs, brings back what was put aside for a pause that ends, or for nothing any more, gives
+    unowned events to accounts that connected since, matches held changes whose message is there, lets what waited in
+    vain expire, keeps the search's index in order, has tokens that are due looked after, forgets connections that
+    nobody ended, prunes a little, and deletes the files of what is gone. Each is a transaction of its own: one that
+    fails is logged, and the others go on.
     """
     more = False
     for place, step in enumerate(

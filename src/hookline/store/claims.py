@@ -170,7 +170,8 @@ last AS MATERIALIZED (
 held_up AS MATERIALIZED (
     SELECT r.organization_id, r.ordering_key
     FROM run r JOIN integration_jobs j ON j.ctid = r.ctid
-    WHERE r.depth = 1 AND NOT r.ready AND (r.status = 'PENDING' OR r.updated_at < now() - interval '{_BRIEF}')
+    WHERE r.depth = 1 AND NOT r.ready
+      AND (r.run_at > now() OR r.paused OR (r.status = 'PROCESSING' AND r.updated_at < now() - interval '{_BRIEF}'))
       AND j.status IN ('PENDING', 'PROCESSING')
     FOR NO KEY UPDATE OF j SKIP LOCKED
 ),

@@ -230,6 +230,7 @@ async def give_back(connection: Connection, worker_id: UUID) -> None:
 
 
 # Against a claim whose transaction may still be under way: either its row is met, or this one keeps it from committing.
+# Emptied then, for whoever gives the same one up again: what it took may be claimed anew by this same worker.
 _GIVE_UP_ONE = """
 INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, '{}', '{}')
 ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
@@ -237,12 +238,17 @@ RETURNING worker_id, organizations, jobs
 """
 
 
+_EMPTY_ONE = "UPDATE job_claims SET organizations = '{}', jobs = '{}' WHERE id = $1"
+
+
 async def give_up(connection: Connection, hold: Hold) -> None:
     """Return to the queue what a claim took of which it is not known whether it was committed. Needs a transaction.
 
-    Its row stays, so that it cannot come to be later; it goes when the worker does.
+    It may have to wait for the claim's end, so nothing should be locked yet. Its row stays, so that it cannot come to
+    be later; it goes when the worker does.
     """
     await _wait_again(connection, await connection.fetch(_GIVE_UP_ONE, hold.id, hold.worker_id))
+    await connection.execute(_EMPTY_ONE, hold.id)
 
 
 async def rescue(connection: Connection, dead_after: timedelta) -> int:

@@ -13,7 +13,7 @@ Low-water marks. Entries of ended jobs stay at the beginning of a lane until a v
 the oldest snapshot is open. A claim therefore begins at the job that was seen first the last time, and looks from the
 very beginning again (a sweep, for what was committed late or has returned) as often as a twentieth of the time allows,
 in all lanes at once, or in some after another where there is much to step over. A claimant that is new begins where
-others have come to (store/marks.py), and sweeps one lane first.
+others have come to (store/lane_marks.py), and sweeps one lane first.
 """
 
 import random
@@ -121,14 +121,14 @@ class Lanes:
         self._found = False  # something due, at the last look
 
     @property
-    def swept(self) -> bool:
-        """Whether all lanes have been looked at from their beginning, so that a look that finds nothing says so."""
-        return not self._unswept
+    def searching(self) -> bool:
+        """Whether the last look found nothing due, but not all lanes have been looked at from their beginning yet."""
+        return not self._found and bool(self._unswept)
 
     async def lock(self, connection: Connection) -> Locked:
         """Lock some lanes in which something is due, until the transaction ends."""
         started = time.monotonic()
-        if started >= self._sweep_at or not (self.swept or self._found):
+        if started >= self._sweep_at or self.searching:
             swept = self._next_to_sweep()
             locked = await self._look(connection, self._turns, swept)
             self._unswept.difference_update(swept)
@@ -141,11 +141,12 @@ class Lanes:
         return await self._look(connection, self._turns)
 
     async def _look(self, connection: Connection, lanes: list[int], swept: Container[int] = ()) -> Locked:
-        marks = zip(*(_BEGINNING if lane in swept else self.marks[lane] for lane in lanes), strict=True)
-        records = await connection.fetch(_LOCK, lanes, *marks, LANE_LOCKS)
+        begun = {lane: _BEGINNING if lane in swept else self.marks[lane] for lane in lanes}
+        records = await connection.fetch(_LOCK, lanes, *zip(*begun.values(), strict=True), LANE_LOCKS)
         settled: Place = (records[0]["settled"], *_BEGINNING[1:])
         for lane, *place, _, _ in records:
-            self.marks[lane] = settled if place[0] is None else min(settled, tuple(place))
+            if self.marks[lane] >= begun[lane]:  # otherwise a sweep beside this look has found something before
+                self.marks[lane] = settled if place[0] is None else min(settled, tuple(place))
         due = sum(record["seq"] is not None for record in records)
         self._found = due > 0
         self._plenty = due * 2 > len(lanes)

@@ -86,7 +86,7 @@ _OLDEST_ASIDE = f"""
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT $3
 """  # noqa: S608
 _ARE_FEWER = f"SELECT count(*) < $3 FROM ({_OLDEST_ASIDE}) AS oldest"  # noqa: S608
-# In the order of their pages, as a claim takes rows: where the two meet in a key, only one of them waits.
+# In the order of their pages, as a claim takes rows: where the two meet in a key, hardly ever both wait.
 _BRING_BACK = f"""
 UPDATE integration_jobs j SET lane = {HOME}
 WHERE j.ctid = ANY (ARRAY({_OLDEST_ASIDE})) AND j.status = 'PENDING'

@@ -16,7 +16,7 @@ from hookline.services.presence import Presence
 from hookline.services.process import process_due
 from hookline.services.upkeep import keep_up
 from hookline.services.wakeup import Listener, Work
-from hookline.store import claims, marks
+from hookline.store import claims, lane_marks
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import DATABASE_AWAY
 from hookline.worker.handlers import Handler, default_handlers
@@ -114,6 +114,8 @@ class Worker:
             runner, batches = self._runner(Lanes(OTHER_LANES)), self._batches(Lanes(WEBHOOK_LANES))
             idle = False
             while not idle and not self._broken:
+                # Without marks, as what follows a job that has ended is due since before them.
+                runner.lanes, batches.lanes = Lanes(OTHER_LANES), Lanes(WEBHOOK_LANES)
                 idle = not runner.in_hand  # before the look: what ends during it may have made more due
                 ran = await batches.look() + await runner.look()
                 done += ran
@@ -130,7 +132,7 @@ class Worker:
         """Begin where others have come to; at the beginning, if that cannot be asked."""
         try:
             async with self._pool.acquire() as connection:
-                return Lanes(lanes, await marks.read(connection, lanes))
+                return Lanes(lanes, await lane_marks.read(connection, lanes))
         except DATABASE_AWAY as error:
             log.warning("the database is not there", error=type(error).__name__)
             return Lanes(lanes)
@@ -139,7 +141,7 @@ class Worker:
         try:
             async with self._pool.acquire(timeout=DATABASE_PAUSE_SECONDS) as connection:
                 for lanes in kinds:
-                    await marks.write(connection, lanes.marks)
+                    await lane_marks.write(connection, lanes.marks)
         except DATABASE_AWAY as error:
             log.warning("where claims have come to is not written down", error=type(error).__name__)
 
@@ -190,7 +192,7 @@ class Worker:
                 watch.reset()
             elif runner.busy and runner.in_hand:  # what is due may be waiting for that
                 await runner.progress(SHORTEST_WAIT_SECONDS)
-            elif self._may_rest(runner):
+            elif not runner.searching or not self._presence.may_claim:
                 await watch.wait()
 
     async def _webhooks(self, batches: Batches) -> None:
@@ -202,7 +204,7 @@ class Worker:
                 self._backlogs[Work.WEBHOOKS].set()
             if found:  # and what came meanwhile goes with the next batch
                 watch.reset()
-            elif self._may_rest(batches):
+            elif not batches.searching or not self._presence.may_claim:
                 await watch.wait()
 
     async def _help(self, work: Work, looker: Runner | Batches) -> None:
@@ -212,10 +214,6 @@ class Worker:
             await backlog.wait()
             if not await self._look(looker.look) or not looker.full:
                 backlog.clear()
-
-    def _may_rest(self, looker: Runner | Batches) -> bool:
-        """Whether nothing is to be done where nothing was found: not while parts are yet to be looked at."""
-        return looker.everywhere or not self._presence.may_claim
 
     async def _look(self, look: Callable[[], Awaitable[int]]) -> int:
         """Look for work and do it; waits for the database if that is away."""
@@ -232,7 +230,7 @@ class Worker:
         return 0
 
     async def _keep_up(self, *kinds: Lanes) -> None:
-        context, write_at = self._context, time.monotonic()
+        context, write_at = self._context, time.monotonic() + MARKS_SECONDS
         while True:
             if time.monotonic() >= write_at:
                 await self._write_marks(*kinds)

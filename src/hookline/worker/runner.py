@@ -100,7 +100,7 @@ class Runner:
         self._batch = batch
         self._follows = follows
         self._broken = broken
-        self._lanes = lanes
+        self.lanes = lanes
         self._waiting = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._active = 0
@@ -119,9 +119,9 @@ class Runner:
         self.busy = self.full = False
 
     @property
-    def everywhere(self) -> bool:
-        """Whether it has looked everywhere by now: until then, that nothing was found says little."""
-        return self._lanes.swept
+    def searching(self) -> bool:
+        """Whether nothing was found, but it has not looked everywhere yet."""
+        return self.lanes.searching
 
     async def look(self) -> int:
         """Claim what can be taken on, and begin it; how many jobs that was."""
@@ -156,11 +156,12 @@ class Runner:
             async with self._pool.acquire() as connection, connection.transaction():
                 for one in doubtful:
                     await claims.give_up(connection, one)
+                doubtful.append(hold)
                 claimed = await claims.claim(
-                    connection, hold.worker_id, limit=limit, keys=keys, lanes=self._lanes, claim_id=hold.id, ended=ended
+                    connection, hold.worker_id, limit=limit, keys=keys, lanes=self.lanes, claim_id=hold.id, ended=ended
                 )
         except BaseException:
-            self._doubtful += [*doubtful, hold]
+            self._doubtful += doubtful
             self._ended_claims += ended
             raise
         if not claimed.runs:
@@ -241,8 +242,8 @@ class Runner:
                 await self._release(jobs[place:])
                 return
             if time.monotonic() > fresh_until:
-                fresh_until = time.monotonic() + FRESH_SECONDS
                 jobs, place = await self._standing(jobs[place:]), 0
+                fresh_until = time.monotonic() + FRESH_SECONDS  # from the answer: however slow, one job is begun
                 continue
             place += 1
             error = await self._attempt(run, job)

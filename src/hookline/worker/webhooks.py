@@ -18,20 +18,20 @@ class Batches:
 
     def __init__(self, process: Callable[[int, Lanes], Awaitable[int]], lanes: Lanes, *, largest: int) -> None:
         self._process = process
-        self._lanes = lanes
+        self.lanes = lanes
         self._largest = largest
         self._limit = min(largest, 256)
         self.full = False  # the last batch left something behind
 
     @property
-    def everywhere(self) -> bool:
-        """Whether it has looked everywhere by now: until then, that nothing was found says little."""
-        return self._lanes.swept
+    def searching(self) -> bool:
+        """Whether nothing was found, but it has not looked everywhere yet."""
+        return self.lanes.searching
 
     async def look(self) -> int:
         """Process what is due; how many webhooks that was."""
         limit, started = self._limit, time.monotonic()
-        found = await self._process(limit, self._lanes)
+        found = await self._process(limit, self.lanes)
         self.full = found * 2 >= limit
         if self.full:
             fitting = found * BATCH_SECONDS / (time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""Where claims begin in each lane, kept for the next worker that starts (store/marks.py)."""
+"""Where claims begin in each lane, kept for the next worker that starts (store/lane_marks.py)."""
 
 from alembic import op
 
