@@ -40,6 +40,10 @@ NOTES = (
     " or read. The others only call: they record nothing, keep no pace and no order.",
     f"pywa is called as its documentation has it, an asynchronous client a number: one by one, and {AT_ONCE} calls at"
     f" once. The bare client is aiohttp, {AT_ONCE} calls at once: what the fake platforms take.",
-    "Endurance is not part of every run: `make bench ROWS=endurance`. The peers from npm take part with PEERS=all.",
+    "Endurance is not part of every run: `make bench ROWS=endurance`. Its worn drains slow down with every job that"
+    " ends while the snapshot is held: nothing of it can be cleared, the table outgrows the database's memory, and a"
+    " claim steps over all jobs of a key that have ended meanwhile. A worker that has just started sweeps its lanes,"
+    " which its first jobs wait for. See decisions/0013.",
+    "The peers from npm take part with PEERS=all.",
     "Rounds begin when other programs leave the machine alone, or after half a minute. There are no timed assertions.",
 )
