@@ -1,5 +1,6 @@
 """The testing helpers: what they promise to other people's tests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,23 @@ async def test_one_job_runs_alone(hookline: Hookline) -> None:
     assert handler.seen == [{"to": "ann"}]
     failed = await run_job(hookline, other, {"REMIND": handler})
     assert (failed.status, failed.attempts, failed.last_error) == (IntegrationJobStatus.PENDING, 1, "engaged")
+
+
+async def test_what_a_handler_waits_for_may_be_cancelled(hookline: Hookline) -> None:
+    """That is a failed attempt here as in production, and not the end of the test."""
+
+    async def handle(_: Job) -> None:
+        waited_for = asyncio.create_task(asyncio.sleep(1))
+        waited_for.cancel()
+        await waited_for
+
+    job = await add(hookline)
+    ran = await run_job(hookline, job, {"REMIND": handle})
+    assert (ran.status, ran.attempts) == (IntegrationJobStatus.PENDING, 1)
+    await clear(hookline)
+    await add(hookline)
+    drained = await drain(hookline, {"REMIND": handle})
+    assert [str(one.error) for one in drained.failures] == [ran.last_error]
 
 
 async def test_a_job_that_cannot_run_says_why(hookline: Hookline) -> None:

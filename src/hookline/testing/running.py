@@ -10,7 +10,7 @@ from hookline.domain.errors import PermanentFailure
 from hookline.domain.job import Ended, IntegrationJobStatus, IntegrationJobType
 from hookline.store import jobs
 from hookline.store.jobs import Job
-from hookline.worker.handlers import Handler, default_handlers
+from hookline.worker.handlers import Handler, attempt, default_handlers
 from hookline.worker.loop import Worker
 
 
@@ -44,7 +44,7 @@ async def drain(hookline: Hookline, handlers: Mapping[str, Handler] | None = Non
 def _recording(handler: Handler, failures: list[Failure]) -> Handler:
     async def recorded(job: Job) -> Ended | None:
         try:
-            return await handler(job)
+            return await attempt(handler, job)
         except Exception as error:
             failures.append(Failure(job, error))
             raise
@@ -75,8 +75,8 @@ async def _attempt(hookline: Hookline, job: Job, handlers: Mapping[str, Handler]
     try:
         if handler is None:
             raise PermanentFailure(f"no handler is given for jobs of type {job.job_type}")
-        ended = await handler(job)
-    except Exception as error:  # whatever a handler raises is an attempt that failed
+        ended = await attempt(handler, job)
+    except Exception as error:
         await hookline.jobs.mark_failed(job, error)
         return error
     if ended is None:

@@ -1,5 +1,6 @@
 """Which use case runs a job of which type."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -18,12 +19,25 @@ from hookline.services.retry import run_retry
 from hookline.services.sync import AccountSync
 from hookline.store.jobs import Job
 
-__all__ = ["ENDED", "Ended", "Handler", "default_handlers"]
+__all__ = ["ENDED", "Ended", "Handler", "attempt", "default_handlers"]
 
 # A handler that returns None has done its job, and the worker completes it, with others in one statement. One that
 # completes it in the transaction of its effects (`claims.finish`) returns ENDED. What it raises is a failed attempt;
 # domain/errors.py says of which kind.
 Handler: TypeAlias = Callable[[Job], Awaitable[Ended | None]]
+
+
+async def attempt(handler: Handler, job: Job) -> Ended | None:
+    """Have a handler do its job; whatever comes out of it is an attempt that failed.
+
+    So is the cancellation of something that it waited for. That of the task itself goes on.
+    """
+    try:
+        return await handler(job)
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+        raise RuntimeError("something that the handler waited for was cancelled") from error
 
 
 def default_handlers(context: WorkerContext) -> dict[str, Handler]:
