@@ -277,7 +277,7 @@ async def return_some(queue: Queue, limit: int) -> int:
 
 async def pauses_claim(queue: Queue, connection: asyncpg.Connection) -> None:
     """One claim in a transaction of the test's own."""
-    assert (await claims.claim(connection, queue.worker_id, limit=10)).runs == []
+    assert (await claims.claim(connection, queue.hold(), limit=10)).runs == []
 
 
 async def test_a_job_that_runs_later_is_paused_when_its_time_comes(queue: Queue, desk: Desk) -> None:

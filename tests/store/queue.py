@@ -11,7 +11,7 @@ import pytest
 
 from hookline.domain.ids import new_id
 from hookline.store import claims, workers
-from hookline.store.claims import Claim, Claimed
+from hookline.store.claims import Claim, Claimed, Hold
 from hookline.store.lanes import untouched
 
 _ADD = """
@@ -60,11 +60,15 @@ class Queue:
         rows = await self.pool.fetch(_ADD, count, organization, key, job_type, delay, account)
         return [row["id"] for row in rows]
 
-    async def claim(self, limit: int = 100, **options: Any) -> Claimed:
+    def hold(self) -> Hold:
+        """A name for one of the worker's claims."""
+        return Hold(new_id(), self.worker_id)
+
+    async def claim(self, limit: int = 100, hold: Hold | None = None, **options: Any) -> Claimed:
         """Look at the lanes and claim, as often as a lane may have been left out by chance."""
         for _ in range(10):
             async with self.pool.acquire() as connection, connection.transaction():
-                claimed = await claims.claim(connection, self.worker_id, limit=limit, **options)
+                claimed = await claims.claim(connection, hold or self.hold(), limit=limit, **options)
             if claimed.runs or not claimed.busy:
                 break
         return claimed

@@ -157,9 +157,9 @@ async def test_an_end_waits_for_a_claim_that_puts_its_followers_aside(queue: Que
     async with queue.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        claimed = await claims.claim(connection, queue.worker_id, limit=10)
+        claimed = await claims.claim(connection, queue.hold(), limit=10)
         while (await connection.fetchval("SELECT count(*) FROM integration_jobs WHERE lane = -2")) == 0:
-            claimed = await claims.claim(connection, queue.worker_id, limit=10)
+            claimed = await claims.claim(connection, queue.hold(), limit=10)
         assert claimed.runs == []
         ending = asyncio.create_task(queue.finish([head]))
         await asyncio.sleep(0.2)
@@ -307,7 +307,7 @@ async def test_a_claim_that_is_committed_after_the_take_over_is_found(queue: Que
         await transaction.start()
         jobs = []
         while len(jobs) < 3:
-            claimed = await claims.claim(connection, queue.worker_id, limit=10)
+            claimed = await claims.claim(connection, queue.hold(), limit=10)
             jobs += [job for run in claimed.runs for job in run.jobs]
         await queue.pool.execute("UPDATE job_workers SET heartbeat_at = now() - interval '1 minute'")
         await keep_up(queue.pool, unowned_for=HOUR)
@@ -353,7 +353,7 @@ async def test_a_claim_touches_no_index(queue: Queue) -> None:
     await queue.add(10)
     await queue.add(4, key="a")
     async with queue.pool.acquire() as connection, connection.transaction():
-        runs = (await claims.claim(connection, queue.worker_id, limit=100)).runs
+        runs = (await claims.claim(connection, queue.hold(), limit=100)).runs
         hot, updated = await connection.fetchrow(
             "SELECT pg_stat_get_xact_tuples_hot_updated(c), pg_stat_get_xact_tuples_updated(c)"
             " FROM (SELECT 'integration_jobs'::regclass AS c)"
@@ -406,7 +406,7 @@ async def test_a_run_that_lost_its_mark_holds_its_key(queue: Queue) -> None:
 async def test_whoever_ends_late_forgets_only_its_own_claim(queue: Queue) -> None:
     """A job is claimed by id, cancelled, retried and claimed again: the second claim is found by the rescue."""
     (job_id,) = await queue.add()
-    first, second = Hold(new_id(), queue.worker_id), Hold(new_id(), queue.worker_id)
+    first, second = queue.hold(), queue.hold()
     for hold in (first, second):
         async with queue.pool.acquire() as connection, connection.transaction():
             assert await claims.claim_one(connection, "org-1", job_id, hold) is not None
@@ -422,8 +422,8 @@ async def test_whoever_ends_late_forgets_only_its_own_claim(queue: Queue) -> Non
 async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
     """Whether it was committed before, is being committed, or will be: its jobs wait again, and it does not stand."""
     await queue.add(6)
-    before, meanwhile, after = (Hold(new_id(), queue.worker_id) for _ in range(3))
-    assert len(await queue.jobs(limit=2, claim_id=before.id)) == 2
+    before, meanwhile, after = (queue.hold() for _ in range(3))
+    assert len(await queue.jobs(limit=2, hold=before)) == 2
 
     async def give_up(hold: Hold) -> None:
         async with queue.pool.acquire() as connection, connection.transaction():
@@ -432,7 +432,7 @@ async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
     async with queue.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        assert (await claims.claim(connection, queue.worker_id, limit=2, claim_id=meanwhile.id)).runs
+        assert (await claims.claim(connection, meanwhile, limit=2)).runs
         giving_up = asyncio.create_task(give_up(meanwhile))
         await queue.until_they_wait(giving_up)
         await transaction.commit()
@@ -441,7 +441,7 @@ async def test_a_doubtful_claim_is_given_up(queue: Queue) -> None:
     assert await queue.statuses() == {"PENDING": 6}
     await give_up(after)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await queue.jobs(claim_id=after.id)
+        await queue.jobs(hold=after)
     assert await queue.statuses() == {"PENDING": 6}
     assert len(await queue.jobs()) == 6
     for hold in (before, meanwhile, after):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -48,7 +49,7 @@ async def organizations_met(queue: Queue, kind: str, seen: Lanes) -> list[str]:
     async with queue.pool.acquire() as connection, connection.transaction():
         if kind == "PROCESS_WEBHOOK":
             return [job.organization_id for job in await claims.take(connection, limit=LIMIT, lanes=seen)]
-        claimed = await claims.claim(connection, queue.worker_id, limit=LIMIT, lanes=seen)
+        claimed = await claims.claim(connection, queue.hold(), limit=LIMIT, lanes=seen)
         return [job.organization_id for run in claimed.runs for job in run.jobs]
 
 
@@ -122,22 +123,29 @@ async def blocks(queue: Queue, statement: str, *arguments: Any) -> int:
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
-async def test_marks_lead_past_what_has_ended(queue: Queue, database_url: str) -> None:
-    """With a snapshot held open, entries of ended jobs stay in the index; a look from the marks does not read them."""
+@asynccontextmanager
+async def worn_out(queue: Queue, database_url: str) -> AsyncIterator[None]:
+    """A queue of which much has ended, while a snapshot that is held keeps that from being cleared."""
     holder = await asyncpg.connect(database_url)
     try:
         await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await holder.execute("SELECT 1 FROM integration_jobs")
         await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
         await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+        yield
+    finally:
+        await holder.close()
+
+
+async def test_marks_lead_past_what_has_ended(queue: Queue, database_url: str) -> None:
+    """With a snapshot held open, entries of ended jobs stay in the index; a look from the marks does not read them."""
+    async with worn_out(queue, database_url):
         seen = Lanes(OTHER_LANES)
         async with queue.pool.acquire() as connection, connection.transaction():
             assert not (await seen.lock(connection)).busy
         await queue.add(1)
         worn = await blocks_of_a_look(queue)
         from_marks = await blocks_of_a_look(queue, seen.marks)
-    finally:
-        await holder.close()
     assert worn > 2_000
     assert from_marks < 500
 
@@ -179,12 +187,7 @@ async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: p
 
 async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, database_url: str) -> None:
     """It begins where another has come to, and comes to what lies before that lane by lane."""
-    holder = await asyncpg.connect(database_url)
-    try:
-        await holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        await holder.execute("SELECT 1 FROM integration_jobs")
-        await backlog(queue, 20_000, since=HOUR, until=MINUTE, noisy=3, kind="TEST")
-        await queue.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+    async with worn_out(queue, database_url):
         async with queue.pool.acquire() as connection, connection.transaction():
             assert await lane_marks.read(connection, OTHER_LANES) is None
             former = Lanes(OTHER_LANES)
@@ -199,8 +202,6 @@ async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, dat
         while seen._unswept:
             async with queue.pool.acquire() as connection, connection.transaction():
                 found += (await seen.lock(connection)).lanes
-    finally:
-        await holder.close()
     assert set(found) == {await queue.pool.fetchval("SELECT lane FROM integration_jobs WHERE status = 'PENDING'")}
 
 

@@ -127,7 +127,7 @@ async def test_jobs_of_every_status_survive_the_change_of_their_indices(url: str
         await connection.execute(_OF_EVERY_STATUS, uuid.uuid4())
         assert await migrate(url, log=ignore) == ["0012", "0013"]
         async with connection.transaction():
-            assert (await claims.claim(connection, uuid.uuid4(), limit=10)).runs != []
+            assert (await claims.claim(connection, claims.Hold(uuid.uuid4(), uuid.uuid4()), limit=10)).runs != []
         assert await connection.fetchval("SELECT count(*) FROM integration_jobs WHERE key_rank = 0") == 1
         async with connection.transaction():
             assert await claims.rescue(connection, timedelta(0)) == 3

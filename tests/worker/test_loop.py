@@ -102,7 +102,6 @@ async def test_who_helps_rests_while_the_worker_may_not_claim(context: WorkerCon
     """A worker that has lost its lease in the middle of a backlog does not turn in circles."""
 
     class Full:
-        searching = False
         looks = 0
 
         @property

@@ -10,8 +10,9 @@ import asyncpg
 
 from hookline.domain.account import IntegrationProvider
 from hookline.domain.errors import InvalidRequest
-from hookline.domain.ids import new_id, parse_id
+from hookline.domain.ids import parse_id
 from hookline.domain.job import IntegrationJobType
+from hookline.services.claiming import Claiming
 from hookline.services.failure import DEFAULT_POLICY, RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.services.wakeup import Bell, Work
@@ -36,8 +37,8 @@ class IntegrationJobs:
         self._bell = Bell(pool, enabled=notify)
         self._policy = policy
         self._presence = Presence(pool, name)
+        self._claiming = Claiming(pool, self._presence)
         self._claimed: dict[UUID, tuple[Job, Hold]] = {}
-        self._doubtful: list[Hold] = []  # claims of which it is not known whether they were committed
 
     async def __aenter__(self) -> Self:
         await self._presence.__aenter__()
@@ -92,20 +93,9 @@ class IntegrationJobs:
         Give the job itself where you have it: by its id alone it takes longer to find.
         """
         job_id = job.id if isinstance(job, Job) else _uuid(job, "job id")
-        hold, doubtful = Hold(new_id(), self._presence.id), list(self._doubtful)
-        claiming = False
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                for one in doubtful:
-                    await claims.give_up(connection, one)
-                claiming = True
-                owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
-                claimed = owner and await claims.claim_one(connection, owner, job_id, hold)
-        except BaseException:
-            if claiming:
-                self._doubtful.append(hold)
-            raise
-        self._doubtful = [one for one in self._doubtful if one not in doubtful]
+        async with self._claiming.transaction() as (connection, hold):
+            owner = job.organization_id if isinstance(job, Job) else await jobs.organization_of(connection, job_id)
+            claimed = owner and await claims.claim_one(connection, owner, job_id, hold)
         if not claimed:
             return False
         self._claimed[claimed.id] = claimed, hold

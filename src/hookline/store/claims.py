@@ -19,7 +19,6 @@ from uuid import UUID
 import msgspec
 
 from hookline.domain.account import IntegrationProvider
-from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.endings import (
     Claim,
@@ -209,21 +208,19 @@ FROM (VALUES (1)) AS one LEFT JOIN claimed c ON true
 
 async def claim(
     connection: Connection,
-    worker_id: UUID,
+    hold: Hold,
     *,
     limit: int,
     keys: int | None = None,
     lanes: Lanes | None = None,
-    claim_id: UUID | None = None,
     ended: Sequence[UUID] = (),
 ) -> Claimed:
     """Claim up to `limit` due jobs, of up to `keys` keys, but no webhooks. Needs a transaction; never commits.
 
-    What it meets and cannot claim for longer it puts aside. lanes: the claimant's, kept from claim to claim. claim_id:
-    what it is written down as, for who may have to give it up. ended: claims of which nothing is left; if this one gets
-    anything, they are forgotten.
+    What it meets and cannot claim for longer it puts aside. hold: what the claim is written down as. lanes: the
+    claimant's, kept from claim to claim. ended: claims of which nothing is left; if this one gets anything, they are
+    forgotten.
     """
-    hold = Hold(claim_id or new_id(), worker_id)
     lanes = lanes or Lanes(OTHER_LANES)
     keys = limit if keys is None else keys
     for _ in range(_CLEARINGS):
@@ -232,7 +229,7 @@ async def claim(
             return Claimed([], locked.busy)
         # Where all that came last had keys, each stands for its run: as many as give the keys suffice.
         share = share_of(min(limit, 2 * keys) if lanes.keyed else limit, locked)
-        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, worker_id, keys, hold.id, ended)
+        records = await connection.fetch(_CLAIM, *locked.columns, share, limit, hold.worker_id, keys, hold.id, ended)
         if records[0][0] is not None:
             runs = _runs(records, hold)
             if len(records) < records[0]["picked"]:

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -160,14 +161,8 @@ class Worker:
         )
 
     def _batches(self, lanes: Lanes) -> Batches:
-        context = self._context
-
-        def process(limit: int, lanes: Lanes) -> Awaitable[int]:
-            return process_due(
-                self._pool, context.providers, context.policy, limit=limit, lanes=lanes, noted=self._noted
-            )
-
-        return Batches(process, lanes, largest=context.settings.worker_batch)
+        process = partial(process_due, self._pool, self._context.providers, self._context.policy, noted=self._noted)
+        return Batches(process, lanes, largest=self._context.settings.worker_batch)
 
     def _look_soon(self) -> None:
         if self._soon is None:
@@ -192,7 +187,7 @@ class Worker:
                 watch.reset()
             elif runner.busy and runner.in_hand:  # what is due may be waiting for that
                 await runner.progress(SHORTEST_WAIT_SECONDS)
-            elif not runner.searching or not self._presence.may_claim:
+            elif not runner.lanes.searching or not self._presence.may_claim:
                 await watch.wait()
 
     async def _webhooks(self, batches: Batches) -> None:
@@ -204,7 +199,7 @@ class Worker:
                 self._backlogs[Work.WEBHOOKS].set()
             if found:  # and what came meanwhile goes with the next batch
                 watch.reset()
-            elif not batches.searching or not self._presence.may_claim:
+            elif not batches.lanes.searching or not self._presence.may_claim:
                 await watch.wait()
 
     async def _help(self, work: Work, looker: Runner | Batches) -> None:

@@ -14,14 +14,14 @@ import asyncpg
 import structlog
 
 from hookline.domain.errors import WaitRequested
-from hookline.domain.ids import new_id
 from hookline.domain.job import ENDED, IntegrationJobStatus
+from hookline.services.claiming import Claiming
 from hookline.services.failure import RetryPolicy, record_failure
 from hookline.services.presence import Presence
 from hookline.store import claims
-from hookline.store.claims import Claim, Claimed, Hold, Run
+from hookline.store.claims import Claim, Claimed, Run
 from hookline.store.lanes import Lanes
-from hookline.worker.handlers import Handler
+from hookline.worker.handlers import Handler, attempt
 from hookline.worker.recorder import PAUSE_SECONDS, UNENDED, Recorder
 from hookline.worker.watch import happens
 
@@ -95,6 +95,7 @@ class Runner:
         self._pool = pool
         self._handlers = handlers
         self._presence = presence
+        self._claiming = Claiming(pool, presence)
         self._policy = policy
         self._concurrency = concurrency
         self._batch = batch
@@ -107,7 +108,6 @@ class Runner:
         self._asked = 0  # by looks that are under way
         self._spare = False
         self._ended_claims: list[UUID] = []  # until the next claim has them forgotten
-        self._doubtful: list[Hold] = []  # claims of which it is not known whether they were committed
         self._stopping = False
         self._turn_ends = 0.0
         self._progress = asyncio.Event()
@@ -117,11 +117,6 @@ class Runner:
         self._taken_at = self._ran_out_at = 0.0
         self.in_hand = 0
         self.busy = self.full = False
-
-    @property
-    def searching(self) -> bool:
-        """Whether nothing was found, but it has not looked everywhere yet."""
-        return self.lanes.searching
 
     async def look(self) -> int:
         """Claim what can be taken on, and begin it; how many jobs that was."""
@@ -150,22 +145,15 @@ class Runner:
         if room > 2 * self._concurrency:  # jobs that end so fast are better taken in longer runs of fewer keys
             keys = min(keys, limit // FAST_RUN)
         keys = max(1, min(keys, limit))
-        hold, doubtful, ended = Hold(new_id(), self._presence.id), self._doubtful, self._ended_claims
-        self._doubtful, self._ended_claims = [], []
+        ended, self._ended_claims = self._ended_claims, []
+        forgotten = False
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                for one in doubtful:
-                    await claims.give_up(connection, one)
-                doubtful.append(hold)
-                claimed = await claims.claim(
-                    connection, hold.worker_id, limit=limit, keys=keys, lanes=self.lanes, claim_id=hold.id, ended=ended
-                )
-        except BaseException:
-            self._doubtful += doubtful
-            self._ended_claims += ended
-            raise
-        if not claimed.runs:
-            self._ended_claims += ended
+            async with self._claiming.transaction() as (connection, hold):
+                claimed = await claims.claim(connection, hold, limit=limit, keys=keys, lanes=self.lanes, ended=ended)
+            forgotten = bool(claimed.runs)
+        finally:
+            if not forgotten:
+                self._ended_claims += ended
         return claimed
 
     async def progress(self, within: float) -> bool:
@@ -272,12 +260,8 @@ class Runner:
         if handler is None:  # not for good: while a new version is rolled out, the next worker may have one
             return RuntimeError(f"this worker has no handler for jobs of type {job.job_type}")
         try:
-            ended = await handler(job)
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) and task.cancelling():
-                raise
-            return RuntimeError("something that the handler waited for was cancelled")
-        except Exception as error:  # whatever a handler raises is an attempt that failed
+            ended = await attempt(handler, job)
+        except Exception as error:
             return error
         if ended is ENDED:
             self._count_ended([job])

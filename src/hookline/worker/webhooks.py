@@ -11,27 +11,22 @@ SMALLEST_LIMIT = 32
 
 
 class Batches:
-    """Sizes batches by what the last ones took. process: does one of up to so many webhooks; how many there were.
+    """Sizes batches by what the last ones took.
 
-    lanes: what it looks at, which others may look at as well.
+    process: does one of up to `limit` webhooks in `lanes`; how many there were. lanes: others may look at them as well.
     """
 
-    def __init__(self, process: Callable[[int, Lanes], Awaitable[int]], lanes: Lanes, *, largest: int) -> None:
+    def __init__(self, process: Callable[..., Awaitable[int]], lanes: Lanes, *, largest: int) -> None:
         self._process = process
         self.lanes = lanes
         self._largest = largest
         self._limit = min(largest, 256)
         self.full = False  # the last batch left something behind
 
-    @property
-    def searching(self) -> bool:
-        """Whether nothing was found, but it has not looked everywhere yet."""
-        return self.lanes.searching
-
     async def look(self) -> int:
         """Process what is due; how many webhooks that was."""
         limit, started = self._limit, time.monotonic()
-        found = await self._process(limit, self.lanes)
+        found = await self._process(limit=limit, lanes=self.lanes)
         self.full = found * 2 >= limit
         if self.full:
             fitting = found * BATCH_SECONDS / (time.monotonic() - started)
