@@ -236,8 +236,6 @@ INSERT INTO job_claims (id, worker_id, organizations, jobs) VALUES ($1, $2, '{}'
 ON CONFLICT (id) DO UPDATE SET worker_id = excluded.worker_id
 RETURNING worker_id, organizations, jobs
 """
-
-
 _EMPTY_ONE = "UPDATE job_claims SET organizations = '{}', jobs = '{}' WHERE id = $1"
 
 
