@@ -42,8 +42,7 @@ NOTES = (
     f" once. The bare client is aiohttp, {AT_ONCE} calls at once: what the fake platforms take.",
     "Endurance is not part of every run: `make bench ROWS=endurance`. Its worn drains slow down with every job that"
     " ends while the snapshot is held: nothing of it can be cleared, the table outgrows the database's memory, and a"
-    " claim steps over all jobs of a key that have ended meanwhile. A worker that has just started sweeps its lanes,"
-    " which its first jobs wait for. See decisions/0013.",
+    " claim steps over all jobs of a key that have ended meanwhile. See decisions/0013.",
     "The peers from npm take part with PEERS=all.",
     "Rounds begin when other programs leave the machine alone, or after half a minute. There are no timed assertions.",
 )

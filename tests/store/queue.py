@@ -12,7 +12,7 @@ import pytest
 from hookline.domain.ids import new_id
 from hookline.store import claims, workers
 from hookline.store.claims import Claim, Claimed, Hold
-from hookline.store.lanes import untouched
+from hookline.store.seen import untouched
 
 _ADD = """
 INSERT INTO integration_jobs (id, organization_id, provider, job_type, payload_json, ordering_key, lane, run_at,

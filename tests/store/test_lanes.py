@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +14,8 @@ from tests.store.queue import Queue
 from hookline.domain.ids import new_id
 from hookline.store import claims, endings, lane_marks, lanes
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
-from hookline.store.pool import open_pool
+from hookline.store.pool import Connection, open_pool
+from hookline.store.seen import share_of
 
 # After so many claims every lane has had its turn.
 CLAIMS = len(OTHER_LANES) // lanes.FEW_LANES
@@ -150,43 +150,44 @@ async def test_marks_lead_past_what_has_ended(queue: Queue, database_url: str) -
     assert from_marks < 500
 
 
+async def look(queue: Queue, seen: Lanes) -> lanes.Locked:
+    """Lock some lanes for a moment."""
+    async with queue.pool.acquire() as connection, connection.transaction():
+        return await seen.lock(connection)
+
+
+async def sweep(queue: Queue, seen: Lanes, count: int) -> bool:
+    """Sweep so many lanes."""
+    async with queue.pool.acquire() as connection:
+        return await seen.sweep(connection, count)
+
+
 async def test_a_sweep_finds_what_the_marks_have_passed(queue: Queue) -> None:
-    """A job that is due since before the mark, because it was committed late or has returned, is found soon."""
+    """A job that is due since before the mark, because it was committed late, is found; and nothing else is."""
     seen = Lanes(OTHER_LANES)
-    for _ in range(3):
-        async with queue.pool.acquire() as connection, connection.transaction():
-            assert not (await seen.lock(connection)).busy
+    assert not (await look(queue, seen)).busy
+    assert not await sweep(queue, seen, 64)
     await queue.add(1, delay=-HOUR)
-    deadline = time.monotonic() + 20
-    while True:
-        async with queue.pool.acquire() as connection, connection.transaction():
-            if (await seen.lock(connection)).busy:
-                break
-        assert time.monotonic() < deadline
+    assert not (await look(queue, seen)).busy
+    assert await sweep(queue, seen, 64)
+    assert (await look(queue, seen)).busy
+    assert not await sweep(queue, seen, 64), "what is where the marks are is no find"
 
 
-async def test_a_sweep_in_parts_comes_to_every_lane(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where sweeping all lanes would hold claims up, a few are swept at a time, and none is left out."""
-    monkeypatch.setattr(lanes, "_SWEEP_SECONDS", 0.0)
-    monkeypatch.setattr(lanes, "_SWEEP_SHARE", 0)
+async def test_sweeps_come_to_every_lane_in_turn(queue: Queue) -> None:
+    """However few lanes are swept at a time, none is left out."""
     seen = Lanes(OTHER_LANES)
-    for _ in range(10):
-        async with queue.pool.acquire() as connection, connection.transaction():
-            assert not (await seen.lock(connection)).busy
+    await look(queue, seen)
     await queue.add(300, delay=-HOUR)
     lanes_of_jobs = {row["lane"] for row in await queue.pool.fetch("SELECT DISTINCT lane FROM integration_jobs")}
-    found: set[int] = set()
-    looks = 0
-    while found < lanes_of_jobs:
-        async with queue.pool.acquire() as connection, connection.transaction():
-            found.update((await seen.lock(connection)).lanes)
-        looks += 1
-        assert looks <= 20 * len(OTHER_LANES)
-    assert looks > 1
+    begun = dict(seen.marks)
+    found = [await sweep(queue, seen, 1) for _ in OTHER_LANES]
+    assert found.count(True) == len(lanes_of_jobs)
+    assert {lane for lane in OTHER_LANES if seen.marks[lane] < begun[lane]} == lanes_of_jobs
 
 
 async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, database_url: str) -> None:
-    """It begins where another has come to, and comes to what lies before that lane by lane."""
+    """It begins where another has come to, and what lies before that is swept."""
     async with worn_out(queue, database_url):
         async with queue.pool.acquire() as connection, connection.transaction():
             assert await lane_marks.read(connection, OTHER_LANES) is None
@@ -198,53 +199,71 @@ async def test_a_new_claimant_is_not_held_up_by_what_has_ended(queue: Queue, dat
             seen = Lanes(OTHER_LANES, await lane_marks.read(connection, OTHER_LANES))
         assert seen.marks == former.marks
         assert await blocks_of_a_look(queue, seen.marks) < 500
-        found = []
-        while seen._unswept:
-            async with queue.pool.acquire() as connection, connection.transaction():
-                found += (await seen.lock(connection)).lanes
-    assert set(found) == {await queue.pool.fetchval("SELECT lane FROM integration_jobs WHERE status = 'PENDING'")}
+        assert await sweep(queue, seen, 64)
+        (job,) = await queue.jobs(lanes=seen)
+    assert job.payload == 1
 
 
 async def test_a_new_claimant_finds_what_has_come_since(queue: Queue) -> None:
     """What came when nobody looked is in its first look, whichever lane it is in."""
     former = Lanes(OTHER_LANES)
-    async with queue.pool.acquire() as connection, connection.transaction():
-        assert not (await former.lock(connection)).busy
+    await look(queue, former)
     await queue.add(300, delay=timedelta(0))
-    seen = Lanes(OTHER_LANES, former.marks)
-    async with queue.pool.acquire() as connection, connection.transaction():
-        assert len((await seen.lock(connection)).lanes) == lanes.FEW_LANES
-    assert seen._unswept
+    assert len((await look(queue, Lanes(OTHER_LANES, former.marks))).lanes) == lanes.FEW_LANES
 
 
-async def test_what_a_sweep_finds_is_not_passed_over_by_a_look_beside_it(queue: Queue) -> None:
-    """A look that began further on, and ends later, leaves the mark where the sweep has put it."""
-    former = Lanes(OTHER_LANES)
-    async with queue.pool.acquire() as connection, connection.transaction():
-        await former.lock(connection)
-    await queue.add(1, delay=-HOUR)
-    seen = Lanes(OTHER_LANES, former.marks)
+class Late:
+    """A connection whose answers come late."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, *arguments: Any) -> list[Any]:
+        """Ask at once, and answer when that is allowed."""
+        records: list[Any] = await self._connection.fetch(*arguments)
+        self.asked.set()
+        await self.may_answer.wait()
+        return records
+
+
+@pytest.mark.parametrize("late", ["look", "sweep"])
+async def test_what_a_sweep_finds_is_not_passed_over_by_a_look_beside_it(queue: Queue, late: str) -> None:
+    """Whichever of the two ends later: the mark is where the sweep has put it."""
+    seen = Lanes(OTHER_LANES)
+    await look(queue, seen)
+    await asyncio.sleep(0.02)
     begun = dict(seen.marks)
-    async with queue.pool.acquire() as one, queue.pool.acquire() as other, one.transaction(), other.transaction():
-        beside = asyncio.create_task(seen._look(other, list(OTHER_LANES)))
-        await asyncio.sleep(0)
-        assert (await seen._look(one, list(OTHER_LANES), set(OTHER_LANES))).lanes
+    await queue.add(1, delay=-HOUR)
+    async with queue.pool.acquire() as connection, connection.transaction():
+        slow: Any = Late(connection)
+        beside = asyncio.create_task(seen.lock(slow) if late == "look" else seen.sweep(slow, 64))
+        await slow.asked.wait()
+        if late == "look":
+            assert await sweep(queue, seen, 64)
+        else:
+            assert not (await look(queue, seen)).busy
+        slow.may_answer.set()
         await beside
-    (lane,) = (lane for lane in OTHER_LANES if seen.marks[lane] < begun[lane])
-    assert lane == await queue.pool.fetchval("SELECT lane FROM integration_jobs")
+    lowered = [lane for lane in OTHER_LANES if seen.marks[lane] < begun[lane]]
+    assert lowered == [await queue.pool.fetchval("SELECT lane FROM integration_jobs")]
 
 
 async def test_a_sweep_that_fails_is_made_again(queue: Queue, database_url: str) -> None:
-    """A look that breaks off has swept nothing."""
+    """Lanes of which there was no answer are the next ones to be swept."""
     seen = Lanes(OTHER_LANES)
+    await look(queue, seen)
+    await queue.add(300, delay=-HOUR)
+    begun = dict(seen.marks)
     gone = await asyncpg.connect(database_url)
     await gone.close()
     with pytest.raises(asyncpg.InterfaceError):
-        await seen.lock(gone)
-    assert seen._unswept
-    async with queue.pool.acquire() as connection, connection.transaction():
-        await seen.lock(connection)
-    assert not seen._unswept
+        await seen.sweep(gone, 32)
+    assert await sweep(queue, seen, 32)
+    lowered = {lane for lane in OTHER_LANES if seen.marks[lane] < begun[lane]}
+    assert lowered == {
+        row["lane"] for row in await queue.pool.fetch("SELECT DISTINCT lane FROM integration_jobs WHERE lane < 96")
+    }
 
 
 async def test_lanes_take_turns(queue: Queue) -> None:
@@ -297,7 +316,7 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
         await queue.pool.execute("VACUUM ANALYZE integration_jobs")
     async with queue.pool.acquire() as connection, connection.transaction():
         locked = await Lanes(OTHER_LANES).lock(connection)
-    share = lanes.share_of(256, locked)
+    share = share_of(256, locked)
     arguments = (*locked.columns, share, 256, queue.worker_id, 256, new_id(), [])
     assert await blocks(queue, claims._CLAIM, *arguments) < 256 * 40
     jobs = await queue.jobs(limit=256)

@@ -120,18 +120,18 @@ CROSS JOIN unnest(ARRAY['a', NULL]) AS k(key)
 async def test_jobs_of_every_status_survive_the_change_of_their_indices(url: str, tmp_path: Path) -> None:
     """What ran before runs again once its worker is found to be gone; what had ended stays ended, and is listed."""
     before = tmp_path / "before"
-    shutil.copytree(module.MIGRATIONS, before, ignore=shutil.ignore_patterns("0012_*", "0013_*"))
+    shutil.copytree(module.MIGRATIONS, before, ignore=shutil.ignore_patterns("0012_*", "0013_*", "0014_*"))
     await migrate(url, log=ignore, migrations=before)
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_OF_EVERY_STATUS, uuid.uuid4())
-        assert await migrate(url, log=ignore) == ["0012", "0013"]
+        assert await migrate(url, log=ignore) == ["0012", "0013", "0014"]
         async with connection.transaction():
             assert (await claims.claim(connection, claims.Hold(uuid.uuid4(), uuid.uuid4()), limit=10)).runs != []
         assert await connection.fetchval("SELECT count(*) FROM integration_jobs WHERE key_rank = 0") == 1
         async with connection.transaction():
             assert await claims.rescue(connection, timedelta(0)) == 3
-        rows = await connection.fetch("SELECT status, queue_lane, key_rank FROM integration_jobs WHERE lane < 128")
+        rows = await connection.fetch("SELECT status, queue_lane, key_rank FROM integration_jobs WHERE lane > 0")
         failed = await jobs.list_page(connection, "org-1", FAILED, before=None, limit=10)
     finally:
         await connection.close()

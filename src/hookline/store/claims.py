@@ -42,17 +42,14 @@ from hookline.store.lanes import (
     LANE_LOCKS,
     OTHER_LANES,
     PAUSED,
-    SEEN,
-    TOUCHED,
     WEBHOOK_LANES,
     Lanes,
     is_paused,
     of_key,
-    share_of,
-    untouched,
     waits_in,
 )
 from hookline.store.pool import Connection
+from hookline.store.seen import SEEN, TOUCHED, share_of, untouched
 
 __all__ = [
     "Claim",

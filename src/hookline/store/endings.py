@@ -15,7 +15,7 @@ import msgspec
 from hookline.domain.job import IntegrationJobStatus, Verdict
 from hookline.store.arrays import columns, joined
 from hookline.store.jobs import ClaimedJob, Job
-from hookline.store.lanes import BLOCKED, is_paused, of_key
+from hookline.store.lanes import BLOCKED, HOME, RETURN, is_paused, of_key
 from hookline.store.pool import Connection
 
 
@@ -125,7 +125,7 @@ WITH first AS MATERIALIZED (
     WHERE f.lane = {BLOCKED} AND f.status = 'PENDING'
 ),
 returned AS (
-    UPDATE integration_jobs j SET lane = job_lane(j.job_type, j.organization_id, j.ordering_key)
+    UPDATE integration_jobs j SET lane = {RETURN}
     FROM first WHERE j.ctid = first.ctid AND j.status = 'PENDING'
     RETURNING 1
 )
@@ -142,14 +142,14 @@ async def let_follow(connection: Connection, ended: Iterable[ClaimedJob]) -> Non
             pass
 
 
-_FAIL = """
-UPDATE integration_jobs
+_FAIL = f"""
+UPDATE integration_jobs j
 SET status = $3, attempts = $4, last_error = $5, worker_id = NULL, updated_at = now(),
     run_at = CASE WHEN $3 = 'PENDING' THEN now() + $6::interval ELSE run_at END,
-    holds_key = holds_key AND NOT $7
+    lane = CASE WHEN $3 = 'PENDING' THEN {HOME} ELSE lane END, holds_key = holds_key AND NOT $7
 WHERE organization_id = $8 AND id = $1 AND lease = $2 AND status = $9
 RETURNING id
-"""
+"""  # noqa: S608
 
 
 async def fail(
@@ -180,7 +180,7 @@ async def fail(
 
 _RELEASE = f"""
 UPDATE integration_jobs j
-SET status = 'PENDING', worker_id = NULL, updated_at = now(), lane = CASE WHEN $4 THEN {BLOCKED} ELSE j.lane END
+SET status = 'PENDING', worker_id = NULL, updated_at = now(), lane = CASE WHEN $4 THEN {BLOCKED} ELSE {RETURN} END
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c(organization_id, id, lease)
 WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.lease = c.lease AND j.status = 'PROCESSING'
 """  # noqa: S608
@@ -216,12 +216,12 @@ DELETE FROM job_claims c
 WHERE NOT EXISTS (SELECT FROM job_workers w WHERE w.id = c.worker_id AND w.heartbeat_at >= now() - $1::interval)
 RETURNING worker_id, organizations, jobs
 """
-_WAIT_AGAIN = """
-UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now()
+_WAIT_AGAIN = f"""
+UPDATE integration_jobs j SET status = 'PENDING', worker_id = NULL, updated_at = now(), lane = {RETURN}
 FROM unnest($2::text[], $3::uuid[]) AS c(organization_id, id)
 WHERE j.organization_id = c.organization_id AND j.id = c.id AND j.worker_id = $1 AND j.status = 'PROCESSING'
 RETURNING j.id
-"""
+"""  # noqa: S608
 
 
 async def give_back(connection: Connection, worker_id: UUID) -> None:

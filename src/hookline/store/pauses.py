@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from hookline.store.lanes import BLOCKED, HOME, PAUSED, is_paused, lock_all, of_key, waits_in
+from hookline.store.lanes import BLOCKED, HOME, PAUSED, RETURN, is_paused, lock_all, of_key, waits_in
 from hookline.store.pool import Connection
 
 
@@ -160,7 +160,7 @@ beginning AS MATERIALIZED (
     ) AS newest
 ),
 stray AS MATERIALIZED (
-    SELECT s.ctid
+    SELECT s.ctid, b.lane
     FROM beginning b
     CROSS JOIN LATERAL (
         SELECT j.ctid, j.organization_id, j.connected_account_id, j.ordering_key, j.seq FROM integration_jobs j
@@ -178,7 +178,8 @@ stray AS MATERIALIZED (
             WHERE {of_key("e", "s")} AND (e.key_rank = 0 OR e.key_rank = 1 AND e.seq < s.seq))
         END
 )
-UPDATE integration_jobs j SET lane = {HOME} FROM stray WHERE j.ctid = stray.ctid AND j.status = 'PENDING'
+UPDATE integration_jobs j SET lane = CASE stray.lane WHEN {PAUSED} THEN {HOME} ELSE {RETURN} END
+FROM stray WHERE j.ctid = stray.ctid AND j.status = 'PENDING'
 RETURNING 1
 """  # noqa: S608
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from uuid import UUID
@@ -22,6 +22,7 @@ from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import DATABASE_AWAY
 from hookline.worker.handlers import Handler, default_handlers
 from hookline.worker.runner import Runner
+from hookline.worker.sweeper import Sweeper
 from hookline.worker.watch import SHORTEST_WAIT_SECONDS, Watch, happens
 from hookline.worker.webhooks import Batches
 
@@ -73,30 +74,34 @@ class Worker:
             lookers = [self._jobs(runner), self._webhooks(self._batches(webhooks))]
             for _ in range(settings.worker_slots - 1):
                 lookers += [self._help(Work.JOBS, runner), self._help(Work.WEBHOOKS, self._batches(webhooks))]
-            tasks = [asyncio.create_task(looker) for looker in lookers]
-            tasks.append(asyncio.create_task(self._keep_up(others, webhooks), name="upkeep"))
+            tenders = [self._keep_up(others, webhooks)]
+            tenders += [self._sweep(Work.JOBS, others), self._sweep(Work.WEBHOOKS, webhooks)]
+            looking = [asyncio.create_task(looker) for looker in lookers]
+            tending = [asyncio.create_task(tender) for tender in tenders]
             log.info("worker started", worker_id=str(self._presence.id))
             stopping = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*looking, *tending, stopping], return_when=asyncio.FIRST_COMPLETED)
                 self.stop()
-                await self._end(runner, *tasks)
+                await self._end(runner, looking, tending)
                 await self._write_marks(others, webhooks)
             finally:
-                for task in (*tasks, stopping):
+                for task in (*looking, *tending, stopping):
                     task.cancel()
         log.info("worker stopped")
         for error in self._broken:
             raise error
 
-    async def _end(self, runner: Runner, *tasks: "asyncio.Task[None]") -> None:
-        *lookers, upkeep = tasks
-        upkeep.cancel()
-        ending = [asyncio.create_task(runner.stop(STOP_SECONDS)), *lookers]
+    async def _end(
+        self, runner: Runner, looking: Sequence["asyncio.Task[None]"], tending: Sequence["asyncio.Task[None]"]
+    ) -> None:
+        for task in tending:
+            task.cancel()
+        ending = [asyncio.create_task(runner.stop(STOP_SECONDS)), *looking]
         _, late = await asyncio.wait(ending, timeout=STOP_SECONDS + 5)
         for task in late:
             task.cancel()
-        ended = await asyncio.gather(*ending, upkeep, return_exceptions=True)
+        ended = await asyncio.gather(*ending, *tending, return_exceptions=True)
         self._broken += [error for error in ended if isinstance(error, Exception)]
         await self._give_back()
 
@@ -187,7 +192,7 @@ class Worker:
                 watch.reset()
             elif runner.busy and runner.in_hand:  # what is due may be waiting for that
                 await runner.progress(SHORTEST_WAIT_SECONDS)
-            elif not runner.lanes.searching or not self._presence.may_claim:
+            else:
                 await watch.wait()
 
     async def _webhooks(self, batches: Batches) -> None:
@@ -199,7 +204,7 @@ class Worker:
                 self._backlogs[Work.WEBHOOKS].set()
             if found:  # and what came meanwhile goes with the next batch
                 watch.reset()
-            elif not batches.lanes.searching or not self._presence.may_claim:
+            else:
                 await watch.wait()
 
     async def _help(self, work: Work, looker: Runner | Batches) -> None:
@@ -223,6 +228,9 @@ class Worker:
             log.warning("a batch is tried again", error=type(error).__name__)
             await happens(self._stopping, within=SHORTEST_WAIT_SECONDS)
         return 0
+
+    async def _sweep(self, work: Work, lanes: Lanes) -> None:
+        await Sweeper(self._pool, lanes, found=self._watches[work].ring).run()
 
     async def _keep_up(self, *kinds: Lanes) -> None:
         context, write_at = self._context, time.monotonic() + MARKS_SECONDS
