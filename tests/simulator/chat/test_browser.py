@@ -50,6 +50,11 @@ class Browser:
         await self.page.get_by_label("Message", exact=True).fill(text)
         await self.page.keyboard.press("Enter")
 
+    async def say(self, text: str) -> None:
+        """Write a text, and wait until it is sent: the platform lets nobody be answered before."""
+        await self.write(text)
+        await expect(self.page.get_by_label("Message", exact=True)).to_have_value("")
+
     def bubble(self, side: str, text: str) -> Any:
         """A message by one of its words."""
         return self.page.locator(f"li.{side}").filter(has_text=text)
@@ -113,7 +118,7 @@ async def test_tapping(browser: Browser) -> None:
     """Buttons and lists can be tapped, and the business is told which."""
     stage = browser.stage
     await browser.open()
-    await browser.write("Hello")
+    await browser.say("Hello")
     button = {"type": "reply", "reply": {"id": "post", "title": "By post"}}
     content = {"type": "button", "body": {"text": "How?"}, "action": {"buttons": [button]}}
     first = await send(stage, "interactive", content)
@@ -136,7 +141,7 @@ async def test_reacting_answering_editing(browser: Browser) -> None:
     """A message can be reacted to and answered; one's own can be edited and taken back."""
     stage = browser.stage
     await browser.open()
-    await browser.write("Hello")
+    await browser.say("Hello")
     message_id = await send(stage, "text", {"body": "Good day"})
     theirs = browser.bubble("theirs", "Good day")
     await browser.menu(theirs)
@@ -191,7 +196,7 @@ async def test_a_phone_that_is_off(browser: Browser) -> None:
     """With the phone off messages wait; when it goes on they arrive and are read."""
     stage = browser.stage
     await browser.open()
-    await browser.write("Hello")
+    await browser.say("Hello")
     menu = browser.page.get_by_label("What else you can do")
     await menu.click()
     await browser.page.get_by_role("button", name="Switch the phone off").click()
@@ -234,7 +239,7 @@ async def test_phone_width(browser: Browser) -> None:
     await expect(page.get_by_role("main")).to_be_hidden()
     await page.locator("[data-person=ann]").click()
     await expect(page.locator("[data-person=ann]")).to_be_hidden()
-    await browser.write("A" * 300)
+    await browser.say("A" * 300)
     card = {"title": "A phone", "image_url": "https://example.test/none.png"}
     del card["image_url"]
     await send(browser.stage, "text", {"body": "https://example.test/" + "x" * 200})
