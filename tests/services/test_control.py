@@ -18,7 +18,7 @@ from hookline.services.control import cancel_job, cancel_jobs, retry_job
 from hookline.services.jobs import IntegrationJobs
 from hookline.services.replay import replay_event
 from hookline.services.retry import run_retry
-from hookline.store import claims
+from hookline.store import claims, takes
 from hookline.store.jobs import Job
 from hookline.store.pool import API_ROLE, open_pool, organization_transaction
 
@@ -170,7 +170,7 @@ async def test_a_webhook_that_is_being_processed_is_waited_for(desk: Desk) -> No
     async with desk.pool.acquire() as connection, desk.pool.acquire() as other:
         processing = connection.transaction()
         await processing.start()
-        (taken,) = await claims.take(connection, limit=10)
+        (taken,) = await takes.take(connection, limit=10)
         async with other.transaction():
             cancelling = asyncio.create_task(cancel_job(other, "org-1", taken.id, "ann"))
             _, waiting = await asyncio.wait([cancelling], timeout=0.3)

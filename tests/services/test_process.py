@@ -22,7 +22,7 @@ from hookline.services import process as processing
 from hookline.services.failure import RetryPolicy
 from hookline.services.process import process, process_due
 from hookline.services.replay import replay_event
-from hookline.store import accounts, claims, outbox
+from hookline.store import accounts, outbox, takes
 from hookline.store.pool import Connection
 
 
@@ -339,7 +339,7 @@ async def test_a_transaction_that_does_not_commit_leaves_nothing(desk: Desk) -> 
 
     async def break_off() -> None:
         async with desk.pool.acquire() as connection, connection.transaction():
-            taken = await claims.take(connection, limit=10)
+            taken = await takes.take(connection, limit=10)
             await process(connection, PROVIDERS, RetryPolicy(), taken)
             await desk.pool.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
 

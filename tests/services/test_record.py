@@ -16,7 +16,7 @@ from tests.services.desk import Desk, result_of
 from hookline.providers import PROVIDERS
 from hookline.services.failure import DEFAULT_POLICY
 from hookline.services.process import process, process_due
-from hookline.store import claims
+from hookline.store import takes
 
 RANKS = {"sent": 3, "failed": 4, "delivered": 5, "read": 6, "played": 7}
 TIMES = {"sent": "sent_at", "delivered": "delivered_at", "read": "read_at", "played": "read_at", "failed": "failed_at"}
@@ -142,14 +142,14 @@ async def test_message_and_status_committed_at_the_same_moment_find_each_other(d
         first, second = one.transaction(), two.transaction()
         await desk.post(bodies.echoes(bodies.echo("a", to="1")))
         await first.start()
-        taken = await claims.take(one, limit=10)
+        taken = await takes.take(one, limit=10)
         await desk.post(bodies.statuses(bodies.status("a", "read", recipient="2", seconds=5)))
         # Workers never share a lane: this one must not lie in the first one's.
         await desk.pool.execute(
             "UPDATE integration_jobs SET lane = (lane + 1) % 64 WHERE id <> $1 AND status = 'PENDING'", taken[0].id
         )
         await second.start()
-        others = await claims.take(two, limit=10)
+        others = await takes.take(two, limit=10)
         assert (len(taken), len(others)) == (1, 1)
         await process(one, PROVIDERS, DEFAULT_POLICY, taken)
         await process(two, PROVIDERS, DEFAULT_POLICY, others)

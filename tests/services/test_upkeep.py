@@ -16,7 +16,7 @@ from hookline.domain.ids import new_id
 from hookline.services import upkeep
 from hookline.services.prune import Retention
 from hookline.services.upkeep import keep_up
-from hookline.store import claims, messages
+from hookline.store import messages, takes
 from hookline.store.pool import Connection, open_pool
 
 WEEK = timedelta(days=7)
@@ -71,7 +71,7 @@ async def test_nobody_waits_for_upkeep(pool: asyncpg.Pool, database_url: str) ->
             assert await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, $2)", upkeep._LOCKS, place)
         await asyncio.wait_for(keep_up(pool, unowned_for=WEEK), 5)
         async with pool.acquire() as other, other.transaction():
-            await asyncio.wait_for(claims.take(other, limit=1), 5)
+            await asyncio.wait_for(takes.take(other, limit=1), 5)
 
 
 async def test_a_step_that_fails_stops_no_other(

@@ -12,7 +12,7 @@ import pytest
 from tests.store.queue import Queue
 
 from hookline.domain.ids import new_id
-from hookline.store import claims, endings, lane_marks, lanes
+from hookline.store import claims, endings, lane_marks, lanes, takes
 from hookline.store.lanes import OTHER_LANES, WEBHOOK_LANES, Lanes
 from hookline.store.pool import Connection, open_pool
 from hookline.store.seen import share_of
@@ -48,7 +48,7 @@ async def organizations_met(queue: Queue, kind: str, seen: Lanes) -> list[str]:
     """Whose jobs a claimant gets next."""
     async with queue.pool.acquire() as connection, connection.transaction():
         if kind == "PROCESS_WEBHOOK":
-            return [job.organization_id for job in await claims.take(connection, limit=LIMIT, lanes=seen)]
+            return [job.organization_id for job in await takes.take(connection, limit=LIMIT, lanes=seen)]
         claimed = await claims.claim(connection, queue.hold(), limit=LIMIT, lanes=seen)
         return [job.organization_id for run in claimed.runs for job in run.jobs]
 
@@ -333,4 +333,4 @@ async def test_no_statement_reads_the_table_whatever_the_statistics_say(queue: Q
     await queue.pool.execute("UPDATE integration_jobs SET lane = lane - 64 WHERE lane >= 64 AND status = 'PENDING'")
     async with queue.pool.acquire() as connection, connection.transaction():
         locked = await Lanes(WEBHOOK_LANES).lock(connection)
-    assert await blocks(queue, claims._TAKE, *locked.columns, share) < 256 * 40
+    assert await blocks(queue, takes._TAKE, *locked.columns, share) < 256 * 40

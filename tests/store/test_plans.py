@@ -13,7 +13,6 @@ import pytest
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store import (
     attempts,
-    claims,
     contacts,
     endings,
     events,
@@ -23,6 +22,7 @@ from hookline.store import (
     messages,
     paces,
     sends,
+    takes,
     templates,
     walks,
 )
@@ -63,7 +63,7 @@ STATEMENTS = {
     "events read": (events._READ, "text, text, text", {"webhook_events": "webhook_events_list"}),
     "events finished": (events._FINISH, ", ".join(["text"] * 6), {"webhook_events": "webhook_events_list"}),
     "webhooks taken": (
-        claims._TAKE,
+        takes._TAKE,
         "smallint[], timestamptz[], bigint[], bigint[], integer",
         {"webhook_events": "webhook_events_list"},
     ),

@@ -12,7 +12,7 @@ from hookline.domain.errors import PermanentFailure
 from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
 from hookline.services.upkeep import keep_up
-from hookline.store import claims
+from hookline.store import claims, takes
 from hookline.store.claims import Claim
 from hookline.store.lanes import OTHER_LANES, RETURN_LANES, WEBHOOK_LANES, Lanes
 
@@ -165,4 +165,4 @@ async def test_a_webhook_that_was_claimed_by_its_id_returns_to_where_webhooks_ar
         await claims.give_up(connection, hold)
     assert await queue.pool.fetchval("SELECT lane FROM integration_jobs") in WEBHOOK_LANES
     async with queue.pool.acquire() as connection, connection.transaction():
-        assert [job.id for job in await claims.take(connection, limit=10)] == [added]
+        assert [job.id for job in await takes.take(connection, limit=10)] == [added]

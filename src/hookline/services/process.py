@@ -20,12 +20,12 @@ from hookline.domain.text import to_json
 from hookline.providers.base import Provider
 from hookline.services.failure import RetryPolicy, event_id_of, record_failure
 from hookline.services.record import Parsed, record
-from hookline.store import accounts, claims, events
-from hookline.store.claims import Taken
+from hookline.store import accounts, events, takes
 from hookline.store.events import Ending, StoredEvent
 from hookline.store.jobs import ClaimedJob
 from hookline.store.lanes import Lanes
 from hookline.store.pool import Connection, is_away
+from hookline.store.takes import Taken
 
 Providers = Mapping[IntegrationProvider, Provider]
 
@@ -48,7 +48,7 @@ async def process_due(
     """Process about `limit` due webhooks; returns how many were taken.
 
     Where something in a batch is refused, what is due then is processed with care: the culprit fails alone.
-    lanes: as `claims.take` has it. noted: when which account was last noted to have had webhooks. Both are the
+    lanes: as `takes.take` has it. noted: when which account was last noted to have had webhooks. Both are the
     caller's, kept from one time to the next.
     Raises: what the connection raises when the database goes away; nothing has happened then.
     """
@@ -56,7 +56,7 @@ async def process_due(
         for careful in (False, True):
             try:
                 async with connection.transaction():
-                    taken = await claims.take(connection, limit=limit, lanes=lanes)
+                    taken = await takes.take(connection, limit=limit, lanes=lanes)
                     seen = await process(connection, providers, policy, taken, careful=careful)
             except _Refused as refused:
                 log.warning("a batch is processed again, with care", reason=str(refused))

@@ -6,8 +6,7 @@ Fence. Every claim raises `lease`; whoever acts on a claimed job names the lease
 job was taken over. How claimed jobs end is in store/endings.py.
 Written down. Each claim leaves a row in job_claims, which says what it took for whom: by these the jobs of workers that
 are gone are found. An index of the jobs by worker would cost each of them an entry at every claim.
-Webhooks. Their effects are all in the database, so the transaction itself is the claim (`take`): they are marked DONE
-first, which locks them, and everything is undone if the transaction does not commit.
+Webhooks are claimed another way: see store/takes.py.
 """
 
 from collections.abc import Sequence
@@ -33,8 +32,7 @@ from hookline.store.endings import (
     rescue,
     standing,
 )
-from hookline.store.events import StoredEvent
-from hookline.store.jobs import COLUMNS, ClaimedJob, Job, job_from
+from hookline.store.jobs import COLUMNS, Job, job_from
 from hookline.store.lanes import (
     ALL_LANES,
     BLOCKED,
@@ -42,21 +40,19 @@ from hookline.store.lanes import (
     LANE_LOCKS,
     OTHER_LANES,
     PAUSED,
-    WEBHOOK_LANES,
     Lanes,
     is_paused,
     of_key,
     waits_in,
 )
 from hookline.store.pool import Connection
-from hookline.store.seen import SEEN, TOUCHED, share_of, untouched
+from hookline.store.seen import CLEARINGS, SEEN, TOUCHED, share_of, untouched
 
 __all__ = [
     "Claim",
     "Claimed",
     "Hold",
     "Run",
-    "Taken",
     "claim",
     "claim_one",
     "fail",
@@ -70,14 +66,11 @@ __all__ = [
     "release",
     "rescue",
     "standing",
-    "take",
 ]
 
 LONGEST_RUN = 100
 # A key that has been running for longer than this is not waited for by a claim: its followers are put aside.
 _BRIEF = "1 second"
-# How often a claim goes on when all that it met had to be put aside.
-_CLEARINGS = 20
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -220,7 +213,7 @@ async def claim(
     """
     lanes = lanes or Lanes(OTHER_LANES)
     keys = limit if keys is None else keys
-    for _ in range(_CLEARINGS):
+    for _ in range(CLEARINGS):
         locked = await lanes.lock(connection)
         if not locked.lanes:
             return Claimed([], locked.busy)
@@ -239,7 +232,6 @@ async def claim(
     return Claimed([], busy=True)
 
 
-_PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
 _PROCESSING = IntegrationJobStatus.PROCESSING
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -295,7 +287,7 @@ def _claim_from(record: Any, times: _Times, unrecorded: list[Claim], hold: Hold)
         max_attempts=record[6],
         ordering_key=record[7],
         lease=record[8],
-        provider=_PROVIDERS[record[9]],
+        provider=IntegrationProvider[record[9]],
         last_error=record[10],
         connected_account_id=record[11],
         run_at=times[record[12]],
@@ -304,92 +296,6 @@ def _claim_from(record: Any, times: _Times, unrecorded: list[Claim], hold: Hold)
         unrecorded=unrecorded,
         place=record[15],
         hold=hold,
-    )
-
-
-class Taken(ClaimedJob, frozen=True, kw_only=True):
-    """A webhook's job that is taken. event: the event of the same id, which nearly always is the one that it names."""
-
-    event: StoredEvent | None
-
-
-# No webhook holds another: none is ever claimed beyond its transaction, and one that waits for a retry lets others go.
-# Only while somebody is paused or resumed it is asked whether an earlier one of the key is still put aside.
-_TAKE = f"""
-WITH RECURSIVE {SEEN},
-looked_at AS MATERIALIZED (
-    SELECT s.*, {is_paused("s")} OR (
-        (SELECT EXISTS (SELECT FROM job_pauses)) AND EXISTS (
-            SELECT FROM integration_jobs e WHERE {of_key("e", "s")} AND e.seq < s.seq AND e.lane = {PAUSED})) AS paused
-    FROM seen s WHERE {untouched("s", "seen")}
-),
-paused AS (
-    UPDATE integration_jobs j SET lane = {PAUSED} FROM looked_at s
-    WHERE j.ctid = s.ctid AND s.paused AND j.status = 'PENDING'
-    RETURNING 1
-),
-taken AS (
-    UPDATE integration_jobs j SET status = 'DONE', lease = j.lease + 1, updated_at = now()
-    WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM looked_at WHERE NOT paused)) AND j.status = 'PENDING'
-    RETURNING j.id, j.organization_id, j.seq, j.job_type, j.payload_json, j.attempts, j.max_attempts, j.ordering_key,
-              j.lease
-)
-SELECT t.*, (SELECT count(*) FROM paused) AS put_aside,
-       e.connected_account_id, e.provider, e.payload_json AS payload, e.received_at, e.result
-FROM (VALUES (1)) AS one
-LEFT JOIN taken t ON true
-LEFT JOIN webhook_events e ON e.organization_id = t.organization_id AND e.id = t.id
-"""  # noqa: S608
-
-
-async def take(connection: Connection, *, limit: int, lanes: Lanes | None = None) -> list[Taken]:
-    """Take about `limit` due webhook jobs, in order of seq, as DONE: the caller's transaction is the claim.
-
-    Their lanes stay locked until it ends; jobs whose event fails are put back by `fail` before it commits. What belongs
-    to somebody paused is put aside. lanes: the caller's, kept from one time to the next.
-    """
-    lanes = lanes or Lanes(WEBHOOK_LANES)
-    for _ in range(_CLEARINGS):
-        locked = await lanes.lock(connection)
-        if not locked.lanes:
-            break
-        records = await connection.fetch(_TAKE, *locked.columns, share_of(limit, locked))
-        if records[0][0] is not None:
-            return sorted(map(_taken_from, records), key=attrgetter("seq"))
-        if not records[0]["put_aside"]:
-            break
-    return []
-
-
-_DONE = IntegrationJobStatus.DONE
-
-
-def _taken_from(record: Any) -> Taken:
-    event = (
-        StoredEvent(
-            id=record[0],
-            organization_id=record[1],
-            connected_account_id=record[10],
-            provider=_PROVIDERS[record[11]],
-            payload_json=record[12],
-            received_at=record[13],
-            result=record[14],
-        )
-        if record[11] is not None
-        else None
-    )
-    return Taken(
-        id=record[0],
-        organization_id=record[1],
-        seq=record[2],
-        job_type=record[3],
-        payload_json=record[4],
-        status=_DONE,
-        attempts=record[5],
-        max_attempts=record[6],
-        ordering_key=record[7],
-        lease=record[8],
-        event=event,
     )
 
 

@@ -31,7 +31,6 @@ SELECT e.id, e.organization_id, e.connected_account_id, e.provider, e.payload_js
 FROM unnest(string_to_array($2, $1)::uuid[], string_to_array($3, $1)) AS c(id, organization_id)
 JOIN webhook_events e ON e.id = c.id AND e.organization_id = c.organization_id
 """
-_PROVIDERS = {provider.value: provider for provider in IntegrationProvider}
 
 
 async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> dict[UUID, StoredEvent]:
@@ -45,7 +44,7 @@ async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> di
             id=record[0],
             organization_id=record[1],
             connected_account_id=record[2],
-            provider=_PROVIDERS[record[3]],
+            provider=IntegrationProvider[record[3]],
             payload_json=record[4],
             received_at=record[5],
             result=record[6],

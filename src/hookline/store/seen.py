@@ -5,6 +5,8 @@ from hookline.store.lanes import Locked, waits_in
 # How many organizations' quarters of a second a claim steps through in a lane: from the oldest, and from the newest.
 OLDEST_STEPS = 8
 NEWEST_STEPS = 4
+# How often it goes on when all that it met had to be put aside.
+CLEARINGS = 20
 
 _PAIR = "job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant"
 _IN_LANE = f"FROM integration_jobs j WHERE {waits_in('j', '{lane}')} AND j.run_at <= now()"
