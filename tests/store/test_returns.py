@@ -1,7 +1,8 @@
 """What waits again is looked at from its beginning in every claim, however far claims have come since it was added."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,8 +12,9 @@ from tests.store.queue import Queue
 from hookline.domain.errors import PermanentFailure
 from hookline.services import control
 from hookline.services.failure import DEFAULT_POLICY, record_failure
+from hookline.services.jobs import IntegrationJobs
 from hookline.services.upkeep import keep_up
-from hookline.store import claims, takes
+from hookline.store import claims, lanes, takes
 from hookline.store.claims import Claim
 from hookline.store.lanes import OTHER_LANES, RETURN_LANES, WEBHOOK_LANES, Lanes
 
@@ -111,19 +113,61 @@ async def test_what_was_put_aside_and_may_follow_is_in_the_next_claim(queue: Que
     assert [job.payload for job in await queue.jobs(lanes=seen)] == [1, 2, 3]
 
 
-async def test_a_lane_and_the_one_where_its_jobs_return_are_locked_together(queue: Queue) -> None:
-    """While a claim has locked a lane, nobody claims what returned from it: it may be of the same key."""
+@pytest.mark.parametrize("locked_for", ["what came", "what returned"])
+async def test_a_lane_and_the_one_where_its_jobs_return_are_locked_together(queue: Queue, locked_for: str) -> None:
+    """Whoever has locked one of the two for a claim has both: what is in the other may be of the same key."""
     await queue.add(key="a")
     (head,) = await queue.jobs()
-    await release(queue, head)
-    await queue.add(key="a")
     first, second = Lanes(OTHER_LANES), Lanes(OTHER_LANES)
     async with queue.pool.acquire() as one, queue.pool.acquire() as two, one.transaction(), two.transaction():
-        locked = await first.lock(one)
-        home, returned = sorted(locked.lanes)
-        assert returned - home == RETURN_LANES.start - OTHER_LANES.start
-        assert (await second.lock(two)).lanes == []
+        if locked_for == "what came":
+            await queue.add(key="a")
+        else:
+            await release(queue, head)
+        (locked,) = (await first.lock(one)).lanes
+        assert locked in (OTHER_LANES if locked_for == "what came" else RETURN_LANES)
+        if locked_for == "what came":
+            await release(queue, head)
+        else:
+            await queue.add(key="a")
+        seen = await second.lock(two)
+        assert (seen.lanes, seen.busy) == ([], True)
     assert [job.id for job in await queue.jobs(limit=1)] == [head.id]
+
+
+async def test_what_returns_takes_no_share_from_what_came(queue: Queue) -> None:
+    """A claim is as large as it may be, also where a job has returned to every lane."""
+    await queue.add(6_400)
+    claimed = [job for _ in range(4) for job in await queue.jobs(limit=16, lanes=Lanes(OTHER_LANES))]
+    async with queue.pool.acquire() as connection:
+        await claims.release(connection, claimed)
+    assert len(await queue.jobs(limit=320)) == 320
+
+
+async def test_where_much_has_returned_not_every_look_steps_over_it(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a look at return lanes that took long, claims begin where it ended, for as long as that is fair."""
+    monkeypatch.setattr(lanes, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(lanes, "_SLOW_REST", 500)
+    (added,) = await queue.add(delay=-HOUR)
+    (head,) = await queue.jobs()
+    seen = await late_view(queue)
+    await release(queue, head)
+    again = [await queue.jobs(lanes=seen)]
+    async with asyncio.timeout(20):
+        while not again[-1]:
+            again.append(await queue.jobs(lanes=seen))
+    assert len(again) > 1
+    assert [job.id for job in again[-1]] == [added]
+
+
+async def test_a_job_that_is_added_for_a_time_that_has_passed_is_in_the_next_claim(queue: Queue) -> None:
+    """However far claims have come: who names a time in the past means now."""
+    seen = await late_view(queue)
+    async with IntegrationJobs(queue.pool) as opened:
+        late = await opened.enqueue("TEST", "WHATSAPP", None, organization_id="org-1", run_at=datetime.now(UTC) - HOUR)
+    assert [job.id for job in await queue.jobs(lanes=seen)] == [late.id]
 
 
 async def test_lanes_take_turns_whether_jobs_return_to_them_or_not(queue: Queue) -> None:

@@ -187,6 +187,26 @@ async def test_what_has_long_been_waiting_is_found_at_once(
             )
 
 
+async def test_a_running_worker_finds_what_is_committed_late(
+    desk: Desk, context: WorkerContext, jobs: IntegrationJobs
+) -> None:
+    """What is due since long before claims have come there is found as well, webhooks and other jobs."""
+    await desk.connect()
+    await desk.post(bodies.messages(bodies.text_message("wamid.1")))
+    await add(jobs, 1)
+    await desk.pool.execute("UPDATE integration_jobs SET status = 'DONE'")
+    ran = asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        ran.set()
+
+    async with working(Worker(context, {"TEST": handle})):
+        await asyncio.sleep(1)
+        await desk.pool.execute("UPDATE integration_jobs SET status = 'PENDING', run_at = now() - interval '1 hour'")
+        await asyncio.wait_for(ran.wait(), 10)
+        await until(desk.messages, "the message is in the log", 10)
+
+
 async def test_a_running_worker_picks_up_what_comes(desk: Desk, context: WorkerContext) -> None:
     """A webhook that is stored is in the log well within a second, without anybody asking."""
     await desk.connect()

@@ -499,7 +499,7 @@ async def test_without_notify_a_worker_polls(
 
     async with working(Worker(context_with(notify=False), {"TEST": handle})):
         await asyncio.sleep(0.5)
-        await queue.add()
+        await queue.add(delay=timedelta(0))
         await asyncio.wait_for(ran.wait(), 5)
 
 

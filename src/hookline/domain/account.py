@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class IntegrationProvider(StrEnum):
-    """The platform an account lives on."""
+    """The platform an account lives on. Each one's name is its value, as it is stored."""
 
     WHATSAPP = "WHATSAPP"
     INSTAGRAM = "INSTAGRAM"

@@ -36,6 +36,7 @@ from hookline.store.jobs import COLUMNS, Job, job_from
 from hookline.store.lanes import (
     ALL_LANES,
     BLOCKED,
+    CLEARINGS,
     HOME,
     LANE_LOCKS,
     OTHER_LANES,
@@ -46,7 +47,7 @@ from hookline.store.lanes import (
     waits_in,
 )
 from hookline.store.pool import Connection
-from hookline.store.seen import CLEARINGS, SEEN, TOUCHED, share_of, untouched
+from hookline.store.seen import SEEN, TOUCHED, share_of, untouched
 
 __all__ = [
     "Claim",

@@ -134,7 +134,7 @@ SELECT (SELECT count(*) FROM first) > (SELECT count(*) FROM returned)
 
 
 async def let_follow(connection: Connection, ended: Iterable[ClaimedJob]) -> None:
-    """Return the next job of each key to its lane, if it was put aside. To be called by whoever ends a live job."""
+    """Let the next job of each key wait in a lane again, if it was put aside. For whoever ends a live job."""
     keys = {(job.organization_id, job.ordering_key) for job in ended if job.ordering_key is not None}
     if keys:
         owners, names = [owner for owner, _ in keys], [key for _, key in keys]

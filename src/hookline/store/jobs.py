@@ -12,7 +12,7 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.ids import new_id
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.arrays import columns
-from hookline.store.lanes import FAILED_LANE, HOME
+from hookline.store.lanes import FAILED_LANE, HOME, LATE
 from hookline.store.pages import Filter, Listed, fetch_page
 from hookline.store.pool import Connection
 
@@ -63,7 +63,9 @@ _ENQUEUE = f"""
 INSERT INTO integration_jobs
     (id, organization_id, provider, job_type, payload_json, run_at, connected_account_id, ordering_key, max_attempts,
      lane)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7, $8, $9, job_lane($4, $2, coalesce($8, $1::uuid::text)))
+VALUES ($1, $2, $3, $4, $5, coalesce($6, now()), $7, $8, $9,
+        CASE WHEN $6 < now() - interval '{LATE}' THEN job_return_lane($4, $2, coalesce($8, $1::uuid::text))
+             ELSE job_lane($4, $2, coalesce($8, $1::uuid::text)) END)
 RETURNING {COLUMNS}
 """  # noqa: S608 - constants only, here and below
 
@@ -191,7 +193,7 @@ _LET_FOLLOW = "SELECT let_jobs_follow($1, $2::text[])"
 
 
 async def let_follow(connection: Connection, organization_id: str, ended: Sequence[ClaimedJob]) -> None:
-    """Return what was put aside behind these jobs to its lane, as the API's role too. (Workers: store/endings.py.)"""
+    """Let what was put aside behind these jobs wait in a lane again, by any role. (Workers: store/endings.py.)"""
     keys = [job.ordering_key for job in ended if job.ordering_key is not None]
     if keys:
         await connection.execute(_LET_FOLLOW, organization_id, keys)

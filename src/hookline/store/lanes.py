@@ -12,14 +12,16 @@ Put aside. A job that cannot run leaves its lane when a claim meets it: behind a
 Low-water marks. Entries of ended jobs stay at the beginning of a lane until a vacuum may remove them, for as long as
 the oldest snapshot is open. A claim therefore begins at the job that was seen first the last time. A claimant that is
 new begins where others have come to (store/lane_marks.py).
-Returns. A job that was claimed or put aside, and waits again, is older than its lane's mark. It returns to a second
-lane beside its own, which is under the same lock and has no mark: each claim looks at it from its beginning. Few
-come there, so little is to be stepped over. (A pause that ends may bring back any number: these go to their own lanes.)
+Returns. A job that was claimed or put aside, and waits again, is older than its lane's mark; so is one that is added
+for a time that has passed. They go to a second lane beside their own, the two under one lock. Claims look at that one
+from its beginning: few come there, so little is to be stepped over; where it is much, not every time. (A pause that
+ends may bring back any number: these go to their own lanes. So do webhooks, of which hardly any ever returns.)
 Sweeps. What was committed late, or comes from a pause, lies before its lane's mark: it is looked for apart from claims,
 and the mark lowered to it (worker/sweeper.py).
 """
 
 import random
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -29,14 +31,15 @@ from hookline.store.pool import Connection
 
 WEBHOOK_LANES = range(64)
 OTHER_LANES = range(64, 128)
-RETURN_LANES = range(128, 192)  # of the other jobs: for each of their lanes one, in their order
+RETURN_LANES = range(128, 192)  # of the other jobs: beside each of their lanes one, in their order
+RETURN_OFFSET = RETURN_LANES.start - OTHER_LANES.start
 ALL_LANES = range(192)
 BLOCKED = -2
 PAUSED = -3
 # In the column queue_lane only: where a job is once it has ended.
 DONE_LANE = -4
 FAILED_LANE = -5
-# The lane of a row `j` that comes to wait, and of one that waits again.
+# The lane of a row `j` that comes to wait, and of one that waits again or comes late.
 HOME = "job_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"
 RETURN = "job_return_lane(j.job_type, j.organization_id, coalesce(j.ordering_key, j.id::text))"
 LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second is the lane (of a return lane: its home)
@@ -49,10 +52,12 @@ _BEGINNING: Place = (datetime(2000, 1, 1, tzinfo=UTC), -(2**63), 0)
 class Locked(msgspec.Struct, frozen=True):
     """Lanes that the transaction has locked, with the place of the first due job in each; busy: some lane has one.
 
-    As a statement takes them: a column each of lanes, slices, tenants, seqs.
+    columns: as a statement takes them, one each of lanes, slices, tenants, seqs. locks: a lane and the one beside it
+    have one together.
     """
 
     columns: tuple[list[int], list[datetime], list[int], list[int]]
+    locks: int
     busy: bool
 
     @property
@@ -74,8 +79,13 @@ def waits_in(alias: str, lane: str | int) -> str:
 # the same jobs cost less out of fewer lanes. Where there is plenty, it does not even look at many more than it needs.
 FEW_LANES = 16
 WINDOW = 24
+# How often a claim goes on when all that it met had to be put aside.
+CLEARINGS = 20
 # For so long after its time a job may still be committed without waiting for a sweep.
-_LATE = "500 milliseconds"
+LATE = "500 milliseconds"
+# Where a look at return lanes from their beginning takes longer than this, the next one is after so many times that.
+SLOW_SECONDS = 0.01
+_SLOW_REST = 10
 _FIRST_DUE = f"""
     SELECT job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant, j.seq FROM integration_jobs j
     WHERE {waits_in("j", "l.lane")}
@@ -84,26 +94,19 @@ _FIRST_DUE = f"""
     ORDER BY job_slice(j.run_at), job_tenant(j.organization_id), j.seq LIMIT 1
 """  # noqa: S608 - constants only, here and below
 _LOCK = f"""
-WITH mark AS MATERIALIZED (
-    SELECT * FROM unnest($1::smallint[], $2::timestamptz[], $3::bigint[], $4::bigint[])
+WITH lane AS MATERIALIZED (
+    SELECT l.lane, CASE WHEN l.lane < {RETURN_LANES.start} THEN l.lane ELSE l.lane - {RETURN_OFFSET} END AS home,
+           l.position, due.*
+    FROM unnest($1::smallint[], $2::timestamptz[], $3::bigint[], $4::bigint[])
         WITH ORDINALITY AS l(lane, slice, tenant, seq, position)
-),
-lane AS MATERIALIZED (
-    SELECT l.home, l.lane, l.position, due.*
-    FROM (
-        SELECT lane AS home, * FROM mark
-        UNION ALL
-        SELECT lane, (lane + {RETURN_LANES.start - OTHER_LANES.start})::smallint, '-infinity', 0, 0, position
-        FROM mark WHERE lane >= {OTHER_LANES.start}
-    ) AS l
     LEFT JOIN LATERAL ({_FIRST_DUE.format(than=">=")}) AS due ON true
 ),
-busy AS MATERIALIZED (SELECT home FROM lane WHERE seq IS NOT NULL GROUP BY home, position ORDER BY position),
+busy AS MATERIALIZED (SELECT home FROM lane WHERE seq IS NOT NULL GROUP BY home ORDER BY min(position)),
 locked AS MATERIALIZED (
     SELECT home FROM busy WHERE pg_try_advisory_xact_lock($5::integer, home) LIMIT {FEW_LANES}
 )
 SELECT l.home, l.lane, l.slice, l.tenant, l.seq,
-       l.seq IS NOT NULL AND l.home IN (SELECT home FROM locked) AS locked, now() - interval '{_LATE}' AS settled
+       l.seq IS NOT NULL AND l.home IN (SELECT home FROM locked) AS locked, now() - interval '{LATE}' AS settled
 FROM lane l ORDER BY l.position
 """  # noqa: S608
 _SWEEP = f"""
@@ -116,33 +119,40 @@ CROSS JOIN LATERAL ({_FIRST_DUE.format(than="<")}) AS due
 class Lanes:
     """One claimant's view of a kind's lanes: their low-water marks, and whose turn it is.
 
-    Lanes are locked in turn, so that none is passed over again and again. A view that is new looks at lanes from their
-    beginning, in any order. Looks side by side may share one. keyed: all that was claimed last had ordering keys.
+    Lanes are locked in turn, so that none is passed over again and again. Looks side by side may share a view. keyed:
+    all that was claimed last had ordering keys.
     """
 
     def __init__(self, lanes: range, marks: Mapping[int, Place] | None = None) -> None:
-        """marks: where to begin in each lane."""
+        """marks: where to begin in each lane; without them, at its beginning."""
         self.marks: dict[int, Place] = dict.fromkeys(lanes, _BEGINNING) if marks is None else dict(marks)
+        self._return_marks = {lane + RETURN_OFFSET: _BEGINNING for lane in lanes if lane in OTHER_LANES}
+        self._returns_at = 0.0
         self._turns = random.sample(lanes, len(lanes))
+        self._to_sweep = list(lanes)
         self._plenty = False
         self.keyed = False
-        self._unswept = list(lanes)  # and after them those again that were swept before
 
     async def lock(self, connection: Connection) -> Locked:
         """Lock some lanes in which something is due, until the transaction ends."""
         if self._plenty:
             locked = await self._look(connection, self._turns[:WINDOW])
-            if locked.lanes:
+            if locked.locks:
                 return locked
         return await self._look(connection, self._turns)
 
     async def _look(self, connection: Connection, lanes: list[int]) -> Locked:
-        begun = {lane: self.marks[lane] for lane in lanes}
-        records = await connection.fetch(_LOCK, lanes, *zip(*begun.values(), strict=True), LANE_LOCKS)
+        begun = self._beginnings(lanes)
+        started = time.monotonic()
+        records = await connection.fetch(_LOCK, list(begun), *zip(*begun.values(), strict=True), LANE_LOCKS)
+        self._learn(started, time.monotonic())
         settled: Place = (records[0]["settled"], *_BEGINNING[1:])
         for home, lane, *place, _, _ in records:
-            if lane == home and self.marks[lane] >= begun[lane]:  # otherwise a sweep beside this look has lowered it
-                self.marks[lane] = settled if place[0] is None else min(settled, tuple(place))
+            mark = settled if place[0] is None else min(settled, tuple(place))
+            if lane != home:
+                self._return_marks[lane] = mark
+            elif self.marks[lane] == begun[lane]:  # otherwise a sweep beside this look may have lowered it
+                self.marks[lane] = mark
         due = len({record["home"] for record in records if record["seq"] is not None})
         self._plenty = due * 2 > len(lanes)
         locked = [record for record in records if record["locked"]]
@@ -150,15 +160,30 @@ class Lanes:
         self._turns = [lane for lane in self._turns if lane not in had] + list(had)
         columns = ([record[name] for record in locked] for name in ("lane", "slice", "tenant", "seq"))
         names, slices, tenants, seqs = columns
-        return Locked((names, slices, tenants, seqs), busy=due > 0)
+        return Locked((names, slices, tenants, seqs), locks=len(had), busy=due > 0)
+
+    def _beginnings(self, lanes: list[int]) -> dict[int, Place]:
+        """Where to begin in each of these lanes, and in the one beside it."""
+        from_beginning = time.monotonic() >= self._returns_at
+        begun: dict[int, Place] = {}
+        for lane in lanes:
+            begun[lane] = self.marks[lane]
+            if (beside := lane + RETURN_OFFSET) in self._return_marks:
+                begun[beside] = _BEGINNING if from_beginning else self._return_marks[beside]
+        return begun
+
+    def _learn(self, started: float, ended: float) -> None:
+        """Begin at the return lanes' marks for a while, where that look took long."""
+        if started >= self._returns_at and ended - started > SLOW_SECONDS:
+            self._returns_at = ended + _SLOW_REST * (ended - started)
 
     async def sweep(self, connection: Connection, count: int) -> bool:
         """Lower the marks of the next `count` lanes to what is due before them; whether anything is."""
-        swept = self._unswept[:count]
+        swept, others = self._to_sweep[:count], self._to_sweep[count:]
+        self._to_sweep = others + swept  # whatever comes of it: what cannot be swept must not keep the others from it
         records = await connection.fetch(_SWEEP, swept, *zip(*[self.marks[lane] for lane in swept], strict=True))
         for lane, *place in records:
             self.marks[lane] = min(self.marks[lane], tuple(place))
-        self._unswept = self._unswept[count:] + swept
         return bool(records)
 
 

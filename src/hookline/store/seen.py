@@ -5,8 +5,6 @@ from hookline.store.lanes import Locked, waits_in
 # How many organizations' quarters of a second a claim steps through in a lane: from the oldest, and from the newest.
 OLDEST_STEPS = 8
 NEWEST_STEPS = 4
-# How often it goes on when all that it met had to be put aside.
-CLEARINGS = 20
 
 _PAIR = "job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant"
 _IN_LANE = f"FROM integration_jobs j WHERE {waits_in('j', '{lane}')} AND j.run_at <= now()"
@@ -88,9 +86,9 @@ seen AS MATERIALIZED (
 def share_of(limit: int, locked: Locked) -> int:
     """How many of `limit` jobs are to come from each locked lane, one at least.
 
-    Rounded down: what is seen fits the limit then, and the claim need not choose.
+    Rounded down: what is seen fits the limit then, and the claim need not choose; but where as much has returned.
     """
-    return max(1, limit // max(1, len(locked.lanes)))
+    return max(1, limit // max(1, locked.locks))
 
 
 def untouched(alias: str, source: str) -> str:

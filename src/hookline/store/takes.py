@@ -10,9 +10,9 @@ from hookline.domain.account import IntegrationProvider
 from hookline.domain.job import IntegrationJobStatus
 from hookline.store.events import StoredEvent
 from hookline.store.jobs import ClaimedJob
-from hookline.store.lanes import PAUSED, WEBHOOK_LANES, Lanes, is_paused, of_key
+from hookline.store.lanes import CLEARINGS, PAUSED, WEBHOOK_LANES, Lanes, is_paused, of_key
 from hookline.store.pool import Connection
-from hookline.store.seen import CLEARINGS, SEEN, share_of, untouched
+from hookline.store.seen import SEEN, share_of, untouched
 
 
 class Taken(ClaimedJob, frozen=True, kw_only=True):

@@ -74,8 +74,8 @@ class Worker:
             lookers = [self._jobs(runner), self._webhooks(self._batches(webhooks))]
             for _ in range(settings.worker_slots - 1):
                 lookers += [self._help(Work.JOBS, runner), self._help(Work.WEBHOOKS, self._batches(webhooks))]
-            tenders = [self._keep_up(others, webhooks)]
-            tenders += [self._sweep(Work.JOBS, others), self._sweep(Work.WEBHOOKS, webhooks)]
+            bells = {others: self._watches[Work.JOBS].ring, webhooks: self._watches[Work.WEBHOOKS].ring}
+            tenders = [self._keep_up(others, webhooks), Sweeper(self._pool, bells).run()]
             looking = [asyncio.create_task(looker) for looker in lookers]
             tending = [asyncio.create_task(tender) for tender in tenders]
             log.info("worker started", worker_id=str(self._presence.id))
@@ -120,7 +120,7 @@ class Worker:
             runner, batches = self._runner(Lanes(OTHER_LANES)), self._batches(Lanes(WEBHOOK_LANES))
             idle = False
             while not idle and not self._broken:
-                # Without marks, as what follows a job that has ended is due since before them.
+                # Without marks: nobody sweeps.
                 runner.lanes, batches.lanes = Lanes(OTHER_LANES), Lanes(WEBHOOK_LANES)
                 idle = not runner.in_hand  # before the look: what ends during it may have made more due
                 ran = await batches.look() + await runner.look()
@@ -228,9 +228,6 @@ class Worker:
             log.warning("a batch is tried again", error=type(error).__name__)
             await happens(self._stopping, within=SHORTEST_WAIT_SECONDS)
         return 0
-
-    async def _sweep(self, work: Work, lanes: Lanes) -> None:
-        await Sweeper(self._pool, lanes, found=self._watches[work].ring).run()
 
     async def _keep_up(self, *kinds: Lanes) -> None:
         context, write_at = self._context, time.monotonic() + MARKS_SECONDS

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import asyncpg
 import structlog
@@ -11,43 +11,52 @@ from hookline.store.lanes import Lanes
 from hookline.store.pool import DATABASE_AWAY
 
 # A sweep rests for so many times what it took; and all lanes are not swept more often than so.
-SHARE = 10
+REST = 9
 ROUND_SECONDS = 0.5
 # What a part of it is to take: nobody waits for it, but it keeps the database busy, and holds a snapshot.
 PART_SECONDS = 0.05
+AWAY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Sweeper:
-    """Sweeps one kind's lanes, some after another: as many at once as take a moment. found: called where it helped."""
+    """Sweeps some lanes of each kind in turn, as many at once as take a moment, by one connection.
 
-    def __init__(self, pool: asyncpg.Pool, lanes: Lanes, *, found: Callable[[], None]) -> None:
+    kinds: what to call where a sweep has found something, by their lanes.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, kinds: Mapping[Lanes, Callable[[], None]]) -> None:
         self._pool = pool
-        self._lanes = lanes
-        self._found = found
-        self._at_once = 1
+        self._kinds = kinds
+        self._at_once = dict.fromkeys(kinds, 1)
+        self._lanes = sum(len(lanes.marks) for lanes in kinds)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
-            swept = self._at_once
-            try:
-                took = await self._sweep()
-            except DATABASE_AWAY as error:
-                log.warning("lanes are not swept: the database is not there", error=type(error).__name__)
-                took = ROUND_SECONDS / SHARE
-            await asyncio.sleep(max(SHARE * took, ROUND_SECONDS * swept / len(self._lanes.marks)))
+            for lanes, found in self._kinds.items():
+                await asyncio.sleep(await self._sweep(lanes, found))
 
-    async def _sweep(self) -> float:
-        """Sweep the next lanes; how many seconds that took."""
-        async with self._pool.acquire() as connection:
-            started = time.monotonic()
-            if await self._lanes.sweep(connection, self._at_once):
-                self._found()
-            took = time.monotonic() - started
+    async def _sweep(self, lanes: Lanes, found: Callable[[], None]) -> float:
+        """Sweep the next lanes; how many seconds to rest then."""
+        count = self._at_once[lanes]
+        rest = ROUND_SECONDS * count / self._lanes
+        started = time.monotonic()
+        try:
+            async with self._pool.acquire() as connection:
+                started = time.monotonic()
+                if await lanes.sweep(connection, count):
+                    found()
+        except DATABASE_AWAY as error:  # or it was too much for the time that a statement has
+            log.warning("lanes were not swept", lanes=count, error=type(error).__name__)
+            rest = AWAY_SECONDS
+        took = time.monotonic() - started
+        self._learn(lanes, took)
+        return max(rest, REST * took)
+
+    def _learn(self, lanes: Lanes, took: float) -> None:
         if took > PART_SECONDS:
-            self._at_once = max(1, self._at_once // 2)
+            self._at_once[lanes] = max(1, self._at_once[lanes] // 2)
         elif took < PART_SECONDS / 4:
-            self._at_once = min(len(self._lanes.marks), self._at_once * 2)
-        return took
+            self._at_once[lanes] = min(len(lanes.marks), self._at_once[lanes] * 2)

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = [
-    # A webhook is put back by the transaction that took it, into the lane that it locked: it needs none.
+    # Webhooks have none: what takes one is a transaction, and puts it back.
     """
 CREATE FUNCTION job_return_lane(job_type text, organization text, key text) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
