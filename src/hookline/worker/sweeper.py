@@ -11,7 +11,7 @@ from hookline.store.lanes import Lanes
 from hookline.store.pool import DATABASE_AWAY
 
 # A sweep rests for so many times what it took; and all lanes are not swept more often than so.
-REST = 9
+REST = 19
 ROUND_SECONDS = 0.5
 # What a part of it is to take: nobody waits for it, but it keeps the database busy, and holds a snapshot.
 PART_SECONDS = 0.05
