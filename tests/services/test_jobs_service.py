@@ -100,6 +100,8 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "a time without zone": ({"run_at": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
     "a time as text": ({"run_at": "2026-01-01T00:00:00Z"}, "run_at"),
     "a time beyond the calendar": ({"run_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))}, "range"),
+    "the first moment of the calendar": ({"run_at": datetime.min.replace(tzinfo=UTC)}, "range"),
+    "the last moment of the calendar": ({"run_at": datetime.max.replace(tzinfo=UTC)}, "range"),
     "a zone that names no offset": ({"run_at": datetime(2026, 1, 1, tzinfo=Nowhere())}, "time zone"),
     "5 MB of payload": ({"payload": "x" * 5_000_000}, "bytes"),
     "a payload that holds itself": ({"payload": CYCLE}, "JSON"),

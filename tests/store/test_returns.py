@@ -29,6 +29,12 @@ async def queue(pool: asyncpg.Pool) -> Queue:
     return opened
 
 
+@pytest.fixture(autouse=True)
+def _looks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine: one that takes its time begins elsewhere for a while."""
+    monkeypatch.setattr(lanes, "SLOW_SECONDS", 10.0)
+
+
 async def release(queue: Queue, head: Claim) -> None:
     """A worker that stops gives it back unbegun."""
     async with queue.pool.acquire() as connection:
@@ -149,7 +155,8 @@ async def test_where_much_has_returned_not_every_look_steps_over_it(
 ) -> None:
     """After a look at return lanes that took long, claims begin where it ended, for as long as that is fair."""
     monkeypatch.setattr(lanes, "SLOW_SECONDS", 0.0)
-    monkeypatch.setattr(lanes, "_SLOW_REST", 500)
+    monkeypatch.setattr(lanes, "SLOW_REST", 10**9)
+    monkeypatch.setattr(lanes, "LONGEST_REST_SECONDS", 0.5)
     (added,) = await queue.add(delay=-HOUR)
     (head,) = await queue.jobs()
     seen = await late_view(queue)
@@ -162,11 +169,44 @@ async def test_where_much_has_returned_not_every_look_steps_over_it(
     assert [job.id for job in again[-1]] == [added]
 
 
-async def test_a_job_that_is_added_for_a_time_that_has_passed_is_in_the_next_claim(queue: Queue) -> None:
+class TooMuch:
+    """A connection whose statements are broken off after a while."""
+
+    async def fetch(self, *_: object) -> None:
+        """Take time for nothing."""
+        await asyncio.sleep(2 * lanes.SLOW_SECONDS)
+        raise asyncpg.QueryCanceledError
+
+
+async def test_a_look_that_is_too_much_is_not_made_again_at_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in no return lane is claimed meanwhile, and what does soon after that."""
+    (added,) = await queue.add(delay=-HOUR)
+    (head,) = await queue.jobs()
+    seen = await late_view(queue)
+    await release(queue, head)
+    monkeypatch.setattr(lanes, "SLOW_SECONDS", 0.1)
+    broken: Any = TooMuch()
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await seen.lock(broken)
+    (other,) = await queue.add(delay=timedelta(0))
+    assert [job.id for job in await queue.jobs(lanes=seen)] == [other]
+    await asyncio.sleep(lanes.LONGEST_REST_SECONDS)
+    assert [job.id for job in await queue.jobs(lanes=seen)] == [added]
+
+
+LONG_AGO = {
+    "an hour ago": datetime.now(UTC) - HOUR,
+    "the beginning of computers": datetime(1970, 1, 1, tzinfo=UTC),
+    "the first hours of the calendar": datetime(1, 1, 1, 2, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize("since", LONG_AGO)
+async def test_a_job_that_is_added_for_a_time_that_has_passed_is_in_the_next_claim(queue: Queue, since: str) -> None:
     """However far claims have come: who names a time in the past means now."""
     seen = await late_view(queue)
     async with IntegrationJobs(queue.pool) as opened:
-        late = await opened.enqueue("TEST", "WHATSAPP", None, organization_id="org-1", run_at=datetime.now(UTC) - HOUR)
+        late = await opened.enqueue("TEST", "WHATSAPP", None, organization_id="org-1", run_at=LONG_AGO[since])
     assert [job.id for job in await queue.jobs(lanes=seen)] == [late.id]
 
 

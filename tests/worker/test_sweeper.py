@@ -103,6 +103,18 @@ async def test_it_rests_for_longer_than_it_sweeps(pool: asyncpg.Pool) -> None:
         assert 0 < len(lanes.swept) - before <= 2
 
 
+async def test_what_took_long_once_holds_up_no_more_than_so(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have waited for a lock, or the machine have stood still."""
+    monkeypatch.setattr(sweeper, "REST", 10**9)
+    monkeypatch.setattr(sweeper, "LONGEST_REST_SECONDS", 0.1)
+    lanes = await looked(pool)
+    lanes.seconds_a_lane = 0.1
+    async with sweeping(pool, lanes):
+        await lanes.until(lambda: len(lanes.swept) > 3)
+
+
 async def test_every_kind_has_its_turn(pool: asyncpg.Pool) -> None:
     """What is found of one kind is told to whoever claims that kind."""
     await Queue(pool).register()

@@ -174,15 +174,22 @@ def _key(ordering_key: Any, job_type: str) -> str:
     return key
 
 
+# These the driver takes for infinity.
+_ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
 def _moment(run_at: Any) -> datetime:
     if not isinstance(run_at, datetime):
         raise InvalidRequest("run_at must be a datetime")
     if run_at.utcoffset() is None:
         raise InvalidRequest("run_at needs a time zone")
     try:
-        return run_at.astimezone(UTC)
+        moment = run_at.astimezone(UTC)
     except OverflowError:
         raise InvalidRequest("run_at is out of range") from None
+    if moment in _ENDS_OF_TIME:
+        raise InvalidRequest("run_at is out of range")
+    return moment
 
 
 def _name(value: Any, what: str) -> str:

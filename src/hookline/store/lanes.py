@@ -46,7 +46,7 @@ LANE_LOCKS = 0x486F6F6B  # the first half of an advisory lock's key; the second 
 
 # A place in a lane: a slice, in it an organization's hash, of that a job's seq.
 Place = tuple[datetime, int, int]
-_BEGINNING: Place = (datetime(2000, 1, 1, tzinfo=UTC), -(2**63), 0)
+_BEGINNING: Place = (datetime.min.replace(tzinfo=UTC), -(2**63), 0)
 
 
 class Locked(msgspec.Struct, frozen=True):
@@ -83,9 +83,11 @@ WINDOW = 24
 CLEARINGS = 20
 # For so long after its time a job may still be committed without waiting for a sweep.
 LATE = "500 milliseconds"
-# Where a look at return lanes from their beginning takes longer than this, the next one is after so many times that.
+# Where a look at return lanes from their beginning takes longer than this, the next one is made after so many times
+# that; but it may have waited for something else, so no later than so, or after the same time again.
 SLOW_SECONDS = 0.01
-_SLOW_REST = 10
+SLOW_REST = 10
+LONGEST_REST_SECONDS = 2.0
 _FIRST_DUE = f"""
     SELECT job_slice(j.run_at) AS slice, job_tenant(j.organization_id) AS tenant, j.seq FROM integration_jobs j
     WHERE {waits_in("j", "l.lane")}
@@ -144,8 +146,10 @@ class Lanes:
     async def _look(self, connection: Connection, lanes: list[int]) -> Locked:
         begun = self._beginnings(lanes)
         started = time.monotonic()
-        records = await connection.fetch(_LOCK, list(begun), *zip(*begun.values(), strict=True), LANE_LOCKS)
-        self._learn(started, time.monotonic())
+        try:
+            records = await connection.fetch(_LOCK, list(begun), *zip(*begun.values(), strict=True), LANE_LOCKS)
+        finally:  # also where it was too much for the time that a statement has
+            self._learn(started, time.monotonic())
         settled: Place = (records[0]["settled"], *_BEGINNING[1:])
         for home, lane, *place, _, _ in records:
             mark = settled if place[0] is None else min(settled, tuple(place))
@@ -174,8 +178,9 @@ class Lanes:
 
     def _learn(self, started: float, ended: float) -> None:
         """Begin at the return lanes' marks for a while, where that look took long."""
-        if started >= self._returns_at and ended - started > SLOW_SECONDS:
-            self._returns_at = ended + _SLOW_REST * (ended - started)
+        took = ended - started
+        if started >= self._returns_at and took > SLOW_SECONDS:
+            self._returns_at = ended + min(SLOW_REST * took, max(LONGEST_REST_SECONDS, took))
 
     async def sweep(self, connection: Connection, count: int) -> bool:
         """Lower the marks of the next `count` lanes to what is due before them; whether anything is."""

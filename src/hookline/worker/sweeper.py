@@ -10,8 +10,10 @@ import structlog
 from hookline.store.lanes import Lanes
 from hookline.store.pool import DATABASE_AWAY
 
-# A sweep rests for so many times what it took; and all lanes are not swept more often than so.
+# A sweep rests for so many times what it took; but it may have waited for something else, so no longer than so, or for
+# the same time again. And all lanes are not swept more often than so.
 REST = 19
+LONGEST_REST_SECONDS = 5.0
 ROUND_SECONDS = 0.5
 # What a part of it is to take: nobody waits for it, but it keeps the database busy, and holds a snapshot.
 PART_SECONDS = 0.05
@@ -53,7 +55,7 @@ class Sweeper:
             rest = AWAY_SECONDS
         took = time.monotonic() - started
         self._learn(lanes, took)
-        return max(rest, REST * took)
+        return max(rest, min(REST * took, max(LONGEST_REST_SECONDS, took)))
 
     def _learn(self, lanes: Lanes, took: float) -> None:
         if took > PART_SECONDS:
