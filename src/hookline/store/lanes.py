@@ -128,7 +128,7 @@ class Lanes:
     def __init__(self, lanes: range, marks: Mapping[int, Place] | None = None) -> None:
         """marks: where to begin in each lane; without them, at its beginning."""
         self.marks: dict[int, Place] = dict.fromkeys(lanes, _BEGINNING) if marks is None else dict(marks)
-        self._return_marks = {lane + RETURN_OFFSET: _BEGINNING for lane in lanes if lane in OTHER_LANES}
+        self._return_marks = {lane + RETURN_OFFSET: mark for lane, mark in self.marks.items() if lane in OTHER_LANES}
         self._returns_at = 0.0
         self._turns = random.sample(lanes, len(lanes))
         self._to_sweep = list(lanes)
