@@ -39,18 +39,20 @@ async def read(connection: Connection, wanted: Sequence[tuple[UUID, str]]) -> di
         return {}
     columns = joined([str(one) for one, _ in wanted], [owner for _, owner in wanted])
     records: Sequence[Any] = await connection.fetch(_READ, *columns)
-    return {
-        record[0]: StoredEvent(
-            id=record[0],
-            organization_id=record[1],
-            connected_account_id=record[2],
-            provider=IntegrationProvider[record[3]],
-            payload_json=record[4],
-            received_at=record[5],
-            result=record[6],
-        )
-        for record in records
-    }
+    return {record[0]: event_from(record) for record in records}
+
+
+def event_from(columns: Sequence[Any]) -> StoredEvent:
+    """Read id, organization_id, connected_account_id, provider, payload_json, received_at and result."""
+    return StoredEvent(
+        id=columns[0],
+        organization_id=columns[1],
+        connected_account_id=columns[2],
+        provider=IntegrationProvider[columns[3]],
+        payload_json=columns[4],
+        received_at=columns[5],
+        result=columns[6],
+    )
 
 
 _FINISH = """

@@ -83,8 +83,7 @@ WINDOW = 24
 CLEARINGS = 20
 # For so long after its time a job may still be committed without waiting for a sweep.
 LATE = "500 milliseconds"
-# Where a look at return lanes from their beginning takes longer than this, the next one is made after so many times
-# that; but it may have waited for something else, so no later than so, or after the same time again.
+# Where a look at return lanes from their beginning takes longer than this, it is not made again for a while.
 SLOW_SECONDS = 0.01
 SLOW_REST = 10
 LONGEST_REST_SECONDS = 2.0
@@ -116,6 +115,14 @@ SELECT l.lane, due.*
 FROM unnest($1::smallint[], $2::timestamptz[], $3::bigint[], $4::bigint[]) AS l(lane, slice, tenant, seq)
 CROSS JOIN LATERAL ({_FIRST_DUE.format(than="<")}) AS due
 """  # noqa: S608
+
+
+def rest_after(took: float, *, times: float, longest: float) -> float:
+    """For how long not to do again what took so many seconds: many times that, but not much longer than it took.
+
+    What took its time may have waited for a lock, or the machine have stood still.
+    """
+    return min(times * took, max(longest, took))
 
 
 class Lanes:
@@ -180,7 +187,7 @@ class Lanes:
         """Begin at the return lanes' marks for a while, where that look took long."""
         took = ended - started
         if started >= self._returns_at and took > SLOW_SECONDS:
-            self._returns_at = ended + min(SLOW_REST * took, max(LONGEST_REST_SECONDS, took))
+            self._returns_at = ended + rest_after(took, times=SLOW_REST, longest=LONGEST_REST_SECONDS)
 
     async def sweep(self, connection: Connection, count: int) -> bool:
         """Lower the marks of the next `count` lanes to what is due before them; whether anything is."""

@@ -6,9 +6,8 @@ They are marked DONE first, which locks them, and everything is undone if the tr
 from operator import attrgetter
 from typing import Any
 
-from hookline.domain.account import IntegrationProvider
 from hookline.domain.job import IntegrationJobStatus
-from hookline.store.events import StoredEvent
+from hookline.store.events import StoredEvent, event_from
 from hookline.store.jobs import ClaimedJob
 from hookline.store.lanes import CLEARINGS, PAUSED, WEBHOOK_LANES, Lanes, is_paused, of_key
 from hookline.store.pool import Connection
@@ -73,19 +72,7 @@ _DONE = IntegrationJobStatus.DONE
 
 
 def _taken_from(record: Any) -> Taken:
-    event = (
-        StoredEvent(
-            id=record[0],
-            organization_id=record[1],
-            connected_account_id=record[10],
-            provider=IntegrationProvider[record[11]],
-            payload_json=record[12],
-            received_at=record[13],
-            result=record[14],
-        )
-        if record[11] is not None
-        else None
-    )
+    is_there = record[11] is not None
     return Taken(
         id=record[0],
         organization_id=record[1],
@@ -97,5 +84,5 @@ def _taken_from(record: Any) -> Taken:
         max_attempts=record[6],
         ordering_key=record[7],
         lease=record[8],
-        event=event,
+        event=event_from((record[0], record[1], *record[10:15])) if is_there else None,
     )

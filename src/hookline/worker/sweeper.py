@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 import asyncpg
 import structlog
 
-from hookline.store.lanes import Lanes
+from hookline.store.lanes import Lanes, rest_after
 from hookline.store.pool import DATABASE_AWAY
 
-# A sweep rests for so many times what it took; but it may have waited for something else, so no longer than so, or for
-# the same time again. And all lanes are not swept more often than so.
+# A sweep rests for so many times what it took; and all lanes are not swept more often than so.
 REST = 19
 LONGEST_REST_SECONDS = 5.0
 ROUND_SECONDS = 0.5
@@ -55,7 +54,7 @@ class Sweeper:
             rest = AWAY_SECONDS
         took = time.monotonic() - started
         self._learn(lanes, took)
-        return max(rest, min(REST * took, max(LONGEST_REST_SECONDS, took)))
+        return max(rest, rest_after(took, times=REST, longest=LONGEST_REST_SECONDS))
 
     def _learn(self, lanes: Lanes, took: float) -> None:
         if took > PART_SECONDS:
