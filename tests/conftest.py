@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from tests.servers import open_folder
+from tests.store.queue import Queue
 
 from hookline.settings import PREFIX, Settings
 from hookline.store.embedded import EmbeddedPostgres
@@ -102,3 +103,11 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def queue(pool: asyncpg.Pool) -> Queue:
+    """The queue, and a worker that is known."""
+    opened = Queue(pool)
+    await opened.register()
+    return opened

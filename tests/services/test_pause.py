@@ -21,14 +21,6 @@ from hookline.store.pauses import Pause
 from hookline.store.pool import API_ROLE, Connection, open_pool
 
 
-@pytest.fixture
-async def queue(pool: asyncpg.Pool) -> Queue:
-    """The queue, and a worker that is known."""
-    opened = Queue(pool)
-    await opened.register()
-    return opened
-
-
 async def bring_back(desk: Desk) -> None:
     """Let upkeep do what it has to."""
     while await desk.keep_up():

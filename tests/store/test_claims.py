@@ -20,14 +20,6 @@ from hookline.store.claims import Claim, Hold
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-async def queue(pool: asyncpg.Pool) -> Queue:
-    """The queue, and a worker that is known."""
-    opened = Queue(pool)
-    await opened.register()
-    return opened
-
-
 async def fail(queue: Queue, job: Claim, error: Exception) -> None:
     """Record a failed attempt."""
     async with queue.pool.acquire() as connection, connection.transaction():

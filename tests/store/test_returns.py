@@ -21,14 +21,6 @@ from hookline.store.lanes import OTHER_LANES, RETURN_LANES, WEBHOOK_LANES, Lanes
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-async def queue(pool: asyncpg.Pool) -> Queue:
-    """The queue, and a worker that is known."""
-    opened = Queue(pool)
-    await opened.register()
-    return opened
-
-
 @pytest.fixture(autouse=True)
 def _looks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine: one that takes its time begins elsewhere for a while."""
