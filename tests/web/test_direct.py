@@ -295,3 +295,34 @@ async def test_a_stop_answers_what_is_in_hand(open_platform: Open, desk: Desk) -
         assert status == 200
         assert headers.get("connection") == "close" or await line.ends()
     assert len(await desk.events()) == 1
+
+
+@pytest.mark.parametrize("came", ["nothing", "half a head", "a request, and half a head"])
+@pytest.mark.parametrize("way", ["direct", "uvicorn's"])
+async def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered(
+    platform: Platform, came: str, way: str
+) -> None:
+    """Whoever has just connected is not refused: the answer comes, says that it is the last one, and is."""
+    request = post(hello(0)) if way == "direct" else b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+    half = 0 if came == "nothing" else 20
+    async with wire(platform) as line:
+        await asyncio.sleep(0.05)
+        if came == "a request, and half a head":
+            line.send(post(hello(1)))
+            assert (await line.answer())[0] == 200
+        line.send(request[:half])
+        await asyncio.sleep(0.05)
+        platform.stop()
+        await asyncio.sleep(0.2)
+        line.send(request[half:])
+        status, headers, _ = await line.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await line.ends()
+
+
+async def test_a_connection_without_a_request_does_not_hold_up_a_stop(platform: Platform) -> None:
+    """It is waited for, but not for long."""
+    async with wire(platform) as line:
+        await asyncio.sleep(0.05)
+        platform.stop()
+        assert await line.ends()

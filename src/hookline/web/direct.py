@@ -18,17 +18,21 @@ from hookline.web.reception import RECEIVED, Answer, Reception, problem_answer
 # Larger bodies come in pieces, and reading them is paused and resumed: that is uvicorn's work.
 LARGEST_BYTES = 64 * 1024
 LARGEST_HEAD_BYTES = 64 * 1024
+# For so long a stop waits for the request of a connection that was just made.
+ON_ITS_WAY_SECONDS = 0.5
 
 
 class DirectProtocol(JoinedWritesProtocol):
     """Uvicorn's protocol with the direct way beside it. `reception` is set by `direct_protocol`.
 
-    It also ends a request whose head does not: the parser would gather it for ever, and slower with each piece.
+    It also ends a request whose head does not: the parser would gather it for ever, and slower with each piece. And
+    where the server stops, it answers a request that is on its way.
     """
 
     reception: Reception
     providers: dict[bytes, Provider]
     _head_bytes: int | None = None  # how much of a head has come that is not complete; None: none is on its way
+    _ending = False  # the next request is the last
 
     def data_received(self, data: bytes) -> None:
         """Take in what came."""
@@ -38,6 +42,21 @@ class DirectProtocol(JoinedWritesProtocol):
             if self._head_bytes > LARGEST_HEAD_BYTES:
                 self.transport.write(_written(_HEAD_TOO_LARGE, keep_alive=False))
                 self.transport.close()
+
+    def shutdown(self) -> None:
+        """End when what is in hand is answered; a connection that was just made, when its request is.
+
+        Uvicorn closes that one at once, and whoever had sent a request meanwhile is refused.
+        """
+        if self.cycle is None or self._head_bytes is not None:
+            self._ending = True
+            self.loop.call_later(ON_ITS_WAY_SECONDS, self._end_unused)
+        else:
+            super().shutdown()
+
+    def _end_unused(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin a request. The ASGI scope is made only if it is asked for."""
@@ -52,7 +71,12 @@ class DirectProtocol(JoinedWritesProtocol):
         provider = self.providers.get(self.url)
         if provider is not None and self._is_ordinary():
             self.cycle = DirectCycle(self, provider)  # type: ignore[assignment]
-            return
+        else:
+            self._go_uvicorns_way()
+        if self._ending and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def _go_uvicorns_way(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect
